@@ -1,0 +1,345 @@
+"""The command line: thin verbs over plan, launch, store and analysis."""
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ademamix import registry, report
+from ademamix.checkout import checkout
+from ademamix.errors import UserError
+from ademamix.plan import Wanted, entries, in_order, unite
+from ademamix.registry import Figure
+from ademamix.scale import Scale, Seeds, scale
+from ademamix.spec import override
+from ademamix.store import Store, export, load_record
+
+Command = Callable[..., Any]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ademamix")
+def cli() -> None:
+    """Reproduce the AdEMAMix paper (arXiv 2409.03137), figure by figure.
+
+    \b
+    Examples:
+      ademamix run --figure 12                 train what Figure 12 lacks, draw it, judge its claims
+      ademamix plan --figure 12 --scale paper  what that would take at the paper's own scale
+      ademamix status                          what is done, running, failed
+    """
+
+
+def figure_option(command: Command) -> Command:
+    return click.option(
+        "--figure", "names", multiple=True, metavar="N", help="A figure or a panel: 12, 12a. Repeatable."
+    )(command)
+
+
+def scale_option(command: Command) -> Command:
+    return click.option(
+        "--scale", "scale_name", default="cpu", show_default=True, help="smoke, cpu, gpu or paper."
+    )(command)
+
+
+def out_option(command: Command) -> Command:
+    return click.option(
+        "--out", type=click.Path(path_type=Path), help="Where figures go. [default: figures/<scale>]"
+    )(command)
+
+
+def runs_option(command: Command) -> Command:
+    return click.option(
+        "--runs",
+        type=click.Path(path_type=Path),
+        envvar="ADEMAMIX_RUNS",
+        default=lambda: checkout() / "runs",
+        help="The store of runs, for example on a scratch disk. [default: runs]",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+def changes_options(command: Command) -> Command:
+    """--seeds and --set: they make other runs than the figure's own."""
+
+    @click.option("--seeds", metavar="S,S…", help="Use these seeds for every run, such as 0,1,2.")
+    @click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change every run, such as optimizer.alpha=4. Repeatable.",
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return command(*args, **kwargs)
+
+    return wrapped
+
+
+def chosen_figures(names: tuple[str, ...]) -> list[Figure]:
+    """The named figures, or all that are defined."""
+    return [registry.figure(name) for name in names] or list(registry.figures().values())
+
+
+def chosen_scale(name: str, seeds: str | None) -> Scale:
+    """The scale, with every list of seeds replaced when asked."""
+    found = scale(name)
+    if seeds is None:
+        return found
+    try:
+        numbers = tuple(int(part) for part in seeds.split(","))
+    except ValueError:
+        raise UserError(f"--seeds takes numbers such as 0,1,2, not '{seeds}'") from None
+    return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers)})
+
+
+def wanted_runs(
+    figures: list[Figure], at: Scale, settings: tuple[str, ...] = (), until: int | None = None
+) -> list[Wanted]:
+    """The runs of `figures`, each with what all defined figures want of it, in training order."""
+    if not settings and until is None:
+        everything = unite(registry.needs(registry.figures().values(), at))
+        ids = set(unite(registry.needs(figures, at)))
+        return [w for w in in_order(everything) if w.spec.id in ids]
+    changed = {
+        figure: [
+            type(need)(
+                run=override(need.run, settings),
+                until=until or need.until,
+                keep=need.keep,
+                observe=need.observe,
+                panel=need.panel,
+            )
+            for need in needs
+        ]
+        for figure, needs in registry.needs(figures, at).items()
+    }
+    return in_order(unite(changed))
+
+
+@cli.command()
+@figure_option
+@scale_option
+@changes_options
+@runs_option
+@json_option
+def plan(
+    names: tuple[str, ...],
+    scale_name: str,
+    seeds: str | None,
+    settings: tuple[str, ...],
+    runs: Path,
+    as_json: bool,
+) -> None:
+    """Show the runs that figures need: which are done, what they share, what they cost.
+
+    \b
+    Examples:
+      ademamix plan --figure 12 --scale paper
+      ademamix plan --figure 1 --figure 12 --json
+    """
+    at = chosen_scale(scale_name, seeds)
+    wanted = wanted_runs(chosen_figures(names), at, settings)
+    planned = entries(wanted, Store(runs))
+    if as_json:
+        click.echo(json.dumps(report.plan_json(planned, at), indent=1))
+    else:
+        report.print_plan(planned, at)
+
+
+@cli.command()
+@figure_option
+@scale_option
+@changes_options
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]")
+@click.option("--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing.")
+@click.option("--until", type=click.IntRange(min=1), help="Stop every run at this step. Draws nothing.")
+@click.option("--data", type=click.Path(path_type=Path), envvar="ADEMAMIX_DATA",
+              default=lambda: checkout() / "data", help="Where prepared data lives. [default: data]")  # fmt: skip
+@out_option
+@runs_option
+def run(
+    names: tuple[str, ...],
+    scale_name: str,
+    seeds: str | None,
+    settings: tuple[str, ...],
+    jobs: int | None,
+    only: tuple[str, ...],
+    until: int | None,
+    data: Path,
+    out: Path | None,
+    runs: Path,
+) -> None:
+    """Train what figures lack, then draw them and judge their claims.
+
+    Stop it with Ctrl-C and call it again: it goes on where it was. Runs that are complete are not
+    trained again. With --set or --seeds the results go to out/<scale>, beside the figures' own.
+
+    \b
+    Examples:
+      ademamix run --figure 12
+      ademamix run --figure 12a --scale gpu --jobs 1
+      ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
+    """
+    from ademamix.pipeline import produce, train
+
+    at = chosen_scale(scale_name, seeds)
+    figures = chosen_figures(names)
+    if settings and not out and not (only or until):
+        raise UserError(
+            "--set changes what is trained, so the figure would not be the paper's; "
+            "say where to put it with --out DIR"
+        )
+    wanted = wanted_runs(figures, at, settings, until)
+    if only:
+        wanted = [w for w in wanted if w.spec.id.startswith(only)]
+        if not wanted:
+            raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
+    store = Store(runs)
+    code = train(wanted, at, store, data, jobs)
+    if code == 0 and not only and not until:
+        default = checkout() / ("figures" if seeds is None else "out") / at.name
+        produce(figures, at, store, out or default, settings)
+    raise SystemExit(code)
+
+
+@cli.command()
+@json_option
+@runs_option
+def status(as_json: bool, runs: Path) -> None:
+    """Show, for each scale, how many runs are done, running, diverged, failed or still to do.
+
+    \b
+    Examples:
+      ademamix status
+      ademamix status --json
+    """
+    counts = report.status(Store(runs))
+    if as_json:
+        click.echo(json.dumps(counts, indent=1))
+    else:
+        report.print_status(counts)
+
+
+@cli.command()
+@click.argument("run_id", metavar="RUN")
+@json_option
+@runs_option
+def show(run_id: str, as_json: bool, runs: Path) -> None:
+    """Show one run, by the beginning of its id: spec, outcome, last losses, failure.
+
+    \b
+    Example:
+      ademamix show 3f9a
+    """
+    found = Store(runs).find(run_id)
+    if as_json:
+        click.echo(json.dumps(report.run_json(found), indent=1))
+    else:
+        report.print_run(found)
+
+
+@cli.command()
+@figure_option
+@click.option("--scale", "scale_name", help="Only this scale. [default: all]")
+@out_option
+def plot(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+    """Draw figures again from their committed tables. Trains nothing, needs no torch.
+
+    \b
+    Examples:
+      ademamix plot
+      ademamix plot --figure 12a --scale cpu --out /tmp/talk
+    """
+    from analysis.draw import redraw
+
+    for path in redraw(chosen_figures(names), scale_name, checkout() / "figures", out):
+        click.echo(path)
+
+
+@cli.command()
+@figure_option
+@click.option("--scale", "scale_name", help="Only this scale. [default: all]")
+@out_option
+def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+    """Judge the claims again from the committed tables, and write claims.json.
+
+    \b
+    Examples:
+      ademamix claims
+      ademamix claims --figure 12 --scale cpu
+    """
+    from analysis.judge import rejudge
+
+    for verdicts in rejudge(chosen_figures(names), scale_name, checkout() / "figures", out):
+        report.print_verdicts(verdicts)
+
+
+@cli.command("export")
+@scale_option
+@out_option
+@runs_option
+def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
+    """Write the records of complete runs to figures/<scale>/records, one small file each.
+
+    \b
+    Example:
+      ademamix export --scale cpu
+    """
+    at, store = scale(scale_name), Store(runs)
+    folder = (out or checkout() / "figures" / at.name) / "records"
+    complete = [w for w in wanted_runs(chosen_figures(()), at) if store.run(w.spec.id).outcome()]
+    for w in complete:
+        export(store.run(w.spec.id), folder)
+    click.echo(f"{len(complete)} records in {folder}")
+
+
+@cli.command("import")
+@click.option("--scale", "scale_name", help="Only this scale. [default: all]")
+@click.option("--from", "source", type=click.Path(path_type=Path, exists=True), help="A folder of records.")
+@runs_option
+def import_records(scale_name: str | None, source: Path | None, runs: Path) -> None:
+    """Load committed records into the store, so that their runs need not be trained again.
+
+    \b
+    Examples:
+      ademamix import
+      ademamix import --from /mnt/colleague/records
+    """
+    store = Store(runs)
+    store.open()
+    pattern = f"{scale_name or '*'}/records/*.json.gz"
+    paths = source.glob("*.json.gz") if source else (checkout() / "figures").glob(pattern)
+    loaded = [load_record(path, store) for path in sorted(paths)]
+    click.echo(f"{sum(loaded)} runs loaded into {store.root}, {len(loaded) - sum(loaded)} were there")
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail when something is stale.")
+def docs(check: bool) -> None:
+    """Write the status table of README.md and docs/results.md from the registry and claims.json.
+
+    \b
+    Examples:
+      ademamix docs
+      ademamix docs --check
+    """
+    from analysis.pages import write_pages
+
+    stale = write_pages(checkout(), check)
+    if check and stale:
+        raise UserError(f"{', '.join(stale)}: stale; run 'make docs'")
+    click.echo(f"written: {', '.join(stale)}" if stale else "all up to date")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Running a plan: `local.py` on this machine. The Slurm launcher will stand beside it."""

@@ -1,0 +1,1 @@
+"""The networks that are trained: `transformer.py`; `sizes.py` counts them without torch."""

@@ -1,0 +1,84 @@
+"""Effects in order: train what a plan lacks, then tabulate, draw and judge."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ademamix.errors import UserError
+from ademamix.launch.local import launch
+from ademamix.launch.progress import RunProgress
+from ademamix.plan import Wanted, entries
+from ademamix.registry import Figure
+from ademamix.report import describe, print_verdicts
+from ademamix.scale import Scale
+from ademamix.store import Store
+from ademamix.training import kept
+from ademamix.training.job import Job, job_of
+
+THREADS = 1  # for each worker on a CPU: runs side by side use the cores better than one run does
+
+
+def devices(at: Scale, jobs: int | None) -> list[str]:
+    """One device name for each worker: GPUs where the scale uses them, otherwise cores."""
+    gpus = 0 if at.device == "cpu" else count_gpus()
+    if gpus:
+        return [f"cuda:{i % gpus}" for i in range(jobs or gpus)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ["cpu"] * (jobs or cores)
+
+
+def count_gpus() -> int:
+    """GPUs this machine has, asked of the driver so that torch need not be imported."""
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return len(visible.split(","))
+    if not shutil.which("nvidia-smi"):
+        return 0
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+
+
+def train(
+    wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jobs: int | None
+) -> int:
+    """Train what the store lacks of `wanted`; returns 0, or 128 + signal when stopped.
+
+    Raises:
+        UserError: runs failed; the others are done.
+    """
+    console = Console(stderr=True)
+    todo = [job_of(entry.wanted, at) for entry in entries(wanted, store) if not entry.done]
+    if not todo:
+        return 0
+    store.open()
+    from ademamix.data.locate import ensure
+
+    for data in {job.spec.data.model_dump_json(): job.spec.data for job in todo}.values():
+        ensure(data, data_root)
+    workers = devices(at, jobs)
+    console.print(
+        f"{len(todo)} of {len(wanted)} runs to train at scale {at.name}, {len(workers)} at a time",
+        highlight=False,
+    )
+    with RunProgress(console, store, todo, lambda job: describe(job.spec)) as display:
+        failed, code = launch(todo, store, data_root, workers, THREADS, display)
+    kept.prune(wanted, store)
+    if failed and not code:
+        first = failed[0].spec.id
+        raise UserError(
+            f"{len(failed)} of {len(todo)} runs failed; see {store.run(first).failure_path} "
+            f"(ademamix show {first}); the others are done"
+        )
+    if code:
+        console.print("stopped; call again to go on from here")
+    return code
+
+
+def produce(
+    figures: Sequence[Figure], at: Scale, store: Store, out: Path, settings: Sequence[str] = ()
+) -> None:
+    """Write table, drawing and verdicts of each figure to `out` (exact ones beside it)."""
+    raise SystemExit

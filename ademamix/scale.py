@@ -1,0 +1,218 @@
+"""The paper's values → a scale's values, one rule for each kind of value.
+
+Experiments write a run with the paper's own numbers, as a `RunSpec`; `Scale.map` turns it into the
+run of a scale. At `paper` every rule is the identity. The rules, and the scale's own numbers, are in
+configs/scales/<name>.yaml.
+"""
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from ademamix.checkout import checkout
+from ademamix.errors import UserError, did_you_mean
+from ademamix.optim.schedules import beta_of_half_life, half_life
+from ademamix.settings import LanguageModel, language_model, language_models
+from ademamix.spec import (
+    AdamW,
+    AdEMAMix,
+    Constant,
+    Cosine,
+    Frozen,
+    LinearDecay,
+    NonNegative,
+    Positive,
+    Pysource,
+    RunSpec,
+    Steps,
+    Transformer,
+    explain,
+)
+
+PAPER_HORIZON = 256_000  # the paper's shortest training, the unit in which scales are stated
+FAST_BETA, SLOW_BETA = 0.9, 0.9999  # between these, betas are mapped by interpolation
+SHORTEST_SLOW_HALF_LIFE = 12.0  # steps
+
+
+class Machine(Frozen):
+    """The machine whose hours the plan estimates; `utilisation` is the share of the peak achieved."""
+
+    name: str
+    workers: Steps  # runs at a time
+    peak_flops: Positive  # of one worker, per second
+    utilisation: Positive
+
+
+class Seeds(Frozen):
+    """The seeds of a figure's runs: headline comparisons, and sweeps."""
+
+    headline: tuple[int, ...] = (0,)
+    sweep: tuple[int, ...] = (0,)
+
+
+class Validation(Frozen):
+    """How often the validation loss is observed (points over 256k-equivalent steps), on what."""
+
+    points: Steps
+    windows: Steps
+
+
+class Scale(Frozen):
+    """A scale: what stands for the paper's values. None means the paper's own."""
+
+    name: str
+    horizon: Steps
+    slow_half_life: Positive | None = None  # share of the horizon that 0.9999 maps to
+    batch: Steps | None = None
+    sequence: Steps | None = None
+    data: Literal["pysource"] | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+    models: dict[str, Transformer] = Field(default_factory=dict)
+    lr: dict[str, dict[str, NonNegative]] = Field(default_factory=dict)
+    seeds: Seeds = Seeds()
+    validation: Validation
+    log_every: Steps  # steps per logged mean of the training loss
+    checkpoint_seconds: Positive
+    micro_batch: Steps | None = None  # sequences per pass on the device; None: the whole batch
+    device: Literal["cpu", "auto"] = "auto"  # auto: a GPU where there is one
+    machine: Machine
+
+    def steps(self, paper_steps: int) -> int:
+        """n → n·H/256k, rounded half up, at least 1."""
+        return max(1, (2 * paper_steps * self.horizon + PAPER_HORIZON) // (2 * PAPER_HORIZON))
+
+    def warmup(self, paper_steps: int | None) -> int | None:
+        """As `steps`; no warm-up (None, or the paper's 0) stays none."""
+        return self.steps(paper_steps) if paper_steps else None
+
+    def beta(self, beta: float) -> float:
+        """Betas above 0.9 keep their place between 0.9 and 0.9999 in the logarithm of the half-life.
+
+        0.9999 goes to the scale's slow half-life, a share of its horizon; larger betas go
+        proportionally beyond. Monotone, and above 0.9 for β above 0.9.
+        """
+        if beta <= FAST_BETA or self.slow_half_life is None:
+            return beta
+        fast, slow, h = half_life(FAST_BETA), half_life(SLOW_BETA), half_life(beta)
+        target = max(self.slow_half_life * self.horizon, SHORTEST_SLOW_HALF_LIFE)
+        if h >= slow:
+            return beta_of_half_life(target * h / slow)
+        place = math.log(h / fast) / math.log(slow / fast)
+        return beta_of_half_life(fast * (target / fast) ** place)
+
+    def learning_rate(self, lr: float, size: LanguageModel, optimizer: str) -> float:
+        """The paper's value relative to the paper's best, times the scale's best."""
+        best = self.lr.get(size.name, {}).get(optimizer)
+        return lr if best is None else lr / size.lr[optimizer] * best
+
+    def batch_size(self, batch: int, size: LanguageModel) -> int:
+        """The paper's batch relative to that model's, times the scale's base batch."""
+        if self.batch is None:
+            return batch
+        mapped = batch * self.batch // size.batch
+        if mapped < 1 and self.name != "smoke":
+            raise UserError(f"batch {batch} is less than one sequence at scale {self.name}")
+        return max(1, mapped)
+
+    def map(self, paper: RunSpec, seed: int = 0) -> RunSpec:
+        """The run of this scale that stands for the paper's run `paper`."""
+        size = size_of(paper.model)
+        return paper.changed(
+            model=self.models.get(size.name, paper.model),
+            data=paper.data if self.data is None else pysource_data(),
+            optimizer=self._optimizer(paper.optimizer, size),
+            schedule=self._schedule(paper.schedule),
+            batch=self.batch_size(paper.batch, size),
+            sequence=self.sequence or paper.sequence,
+            precision=self.precision or paper.precision,
+            seed=seed,
+            fork=paper.fork
+            and paper.fork.model_copy(
+                update={
+                    "parent": self.map(paper.fork.parent, seed),
+                    "step": self.steps(paper.fork.step),
+                }
+            ),
+        )
+
+    def _optimizer(self, paper: AdamW | AdEMAMix, size: LanguageModel) -> AdamW | AdEMAMix:
+        changes: dict[str, Any] = {
+            "lr": self.learning_rate(paper.lr, size, paper.kind),
+            "beta1": self.beta(paper.beta1),
+        }
+        if isinstance(paper, AdEMAMix):
+            changes |= {
+                "beta3": self.beta(paper.beta3),
+                "alpha_warmup": self.warmup(paper.alpha_warmup),
+                "beta3_warmup": self.warmup(paper.beta3_warmup),
+            }
+        return paper.model_copy(update=changes)
+
+    def _schedule(self, paper: Cosine | Constant | LinearDecay) -> Cosine | Constant | LinearDecay:
+        changes: dict[str, Any] = {"warmup": self.warmup(paper.warmup)}
+        for field in ("horizon", "start", "end"):
+            if hasattr(paper, field):
+                changes[field] = self.steps(getattr(paper, field))
+        return type(paper).model_validate({**paper.model_dump(), **changes})
+
+    def validation_steps(self, until: int) -> frozenset[int]:
+        """Steps at which curves observe the validation loss: evenly spaced, and the last."""
+        every = max(1, self.horizon // self.validation.points)
+        return frozenset(range(every, until + 1, every)) | {until}
+
+
+@cache
+def pysource_data() -> Pysource:
+    from ademamix.data.pysource import versions
+
+    return Pysource(kind="pysource", packages=versions())
+
+
+def size_of(model: Transformer) -> LanguageModel:
+    """The paper's size that `model` is."""
+    for size in map(language_model, language_models()):
+        if size.model == model:
+            return size
+    raise UserError(f"no size in configs/models has width {model.width}, {model.layers} layers")
+
+
+def scales() -> list[str]:
+    """Names of all scales, smallest first."""
+    found = {path.stem for path in (checkout() / "configs" / "scales").glob("*.yaml")}
+    known = [name for name in ("smoke", "cpu", "gpu", "paper") if name in found]
+    return known + sorted(found - set(known))
+
+
+@cache
+def scale(name: str) -> Scale:
+    """The scale of that name, or a UserError that names the nearest."""
+    if name not in scales():
+        raise UserError(f"unknown scale '{name}'{did_you_mean(name, scales())}")
+    return read_scale(checkout() / "configs" / "scales" / f"{name}.yaml")
+
+
+def read_scale(path: Path) -> Scale:
+    """A scale from its YAML file, named after it."""
+    data = yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or {}
+    try:
+        return Scale.model_validate({"name": path.stem, **data})
+    except ValidationError as error:
+        raise UserError(f"{path}: {explain(error)}") from None
+
+
+def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:
+    """Raise UserError where distinct step counts of one figure become one at this scale."""
+    taken: dict[int, int] = {}
+    for n in sorted(set(paper_steps) - {0}):
+        mapped = scale.steps(n)
+        if mapped in taken and scale.name != "smoke":
+            raise UserError(
+                f"steps {taken[mapped]} and {n} of the paper are both {mapped} at scale {scale.name}; "
+                "use a scale with a longer horizon"
+            )
+        taken[mapped] = n

@@ -1,0 +1,237 @@
+"""Where runs live on disk, what is known of each, and the records that outlive their folders.
+
+    runs/
+      store.json             the schema's version
+      <id>/
+        spec.json            the canonical spec
+        metrics.jsonl        one line per logged step: the truth of the run
+        checkpoints/         see training/checkpoint.py
+        outcome.json         the completeness marker, written last: finished or diverged
+        failure.txt          the traceback of a run that crashed
+        lock                 held by the process that trains the run
+"""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from ademamix.errors import UserError
+from ademamix.files import write_atomically, write_json
+from ademamix.spec import SCHEMA, Need, RunSpec, canonical, parse
+
+Row = dict[str, float]
+Status = Literal["finished", "diverged", "failed", "running", "started", "new"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        status: 'finished', or 'diverged' when a loss was not finite.
+        step: the last step; for a diverged run, the step whose loss was not finite.
+        observed: quantity → the steps at which it was observed.
+        seconds: wall-clock time of training, over all resumes.
+        machine: processor or GPU, threads, versions, the data's digest.
+    """
+
+    status: Literal["finished", "diverged"]
+    step: int
+    observed: Mapping[str, list[int]]
+    seconds: float
+    machine: Mapping[str, Any] = field(default_factory=dict)
+
+    def serves(self, need: Need) -> bool:
+        """Whether all that `need` wants, but for checkpoints, was measured."""
+        if self.status == "finished" and self.step < need.until:
+            return False
+        last = self.step if self.status == "finished" else self.step - 1
+        return covers(self.observed, need.observe, until=min(last, need.until))
+
+
+def covers(
+    observed: Mapping[str, list[int]], wanted: Mapping[str, frozenset[int]], until: int
+) -> bool:
+    """Whether everything `wanted` up to step `until` is among what was `observed`."""
+    return all(
+        {step for step in steps if step <= until} <= set(observed.get(quantity, ()))
+        for quantity, steps in wanted.items()
+    )
+
+
+class Run:
+    """The folder of one run. Reading never creates it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name
+        self.metrics_path = folder / "metrics.jsonl"
+        self.checkpoints = folder / "checkpoints"
+        self.failure_path = folder / "failure.txt"
+
+    @cached_property
+    def lock(self) -> FileLock:
+        """Held while the run is trained; the system releases it however the process ends."""
+        return FileLock(self.folder / "lock")
+
+    def spec(self) -> RunSpec:
+        return parse(json.loads((self.folder / "spec.json").read_text()))
+
+    def outcome(self) -> Outcome | None:
+        """The outcome, or None while the run is not complete."""
+        try:
+            data = json.loads((self.folder / "outcome.json").read_text())
+        except FileNotFoundError:
+            return None
+        return Outcome(**{key: value for key, value in data.items() if key != "schema"})
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the completeness marker."""
+        self.failure_path.unlink(missing_ok=True)
+        write_json(self.folder / "outcome.json", {"schema": SCHEMA, **asdict(outcome)})
+
+    def reopen(self) -> None:
+        """Take the completeness marker away, to extend the run."""
+        (self.folder / "outcome.json").unlink(missing_ok=True)
+
+    def begin(self, spec: RunSpec) -> None:
+        """Create the folder with its spec."""
+        write_json(self.folder / "spec.json", {"schema": SCHEMA, **canonical(spec)})
+
+    def metrics(self) -> list[Row]:
+        """All logged rows, in order."""
+        return list(read_rows(self.metrics_path))
+
+    def status(self) -> tuple[Status, Outcome | None]:
+        """What the run is doing, and its outcome if it has one."""
+        if outcome := self.outcome():
+            return outcome.status, outcome
+        if not self.folder.is_dir():
+            return "new", None
+        if self._held():
+            return "running", None
+        return ("failed" if self.failure_path.exists() else "started"), None
+
+    def _held(self) -> bool:
+        try:
+            with FileLock(self.folder / "lock").acquire(blocking=False):
+                return False
+        except (Timeout, OSError):
+            return True
+
+
+class Store:
+    """All runs under one folder.
+
+    Raises:
+        UserError: the folder was written by a newer schema.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        marker = root / "store.json"
+        if marker.exists() and json.loads(marker.read_text())["schema"] > SCHEMA:
+            raise UserError(f"{root} was written by a newer version; update the code, or name another "
+                            "store with --runs")  # fmt: skip
+
+    def open(self) -> None:
+        """Make the store ready for writing, or say in one line why it cannot be."""
+        try:
+            write_json(self.root / "store.json", {"schema": SCHEMA})
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {self.root}: {error.strerror}; name another place with --runs DIR"
+            ) from None
+
+    def run(self, id: str) -> Run:
+        return Run(self.root / id)
+
+    def runs(self) -> Iterator[Run]:
+        """Every run in the store, by id."""
+        for path in sorted(self.root.glob("*/spec.json")):
+            yield Run(path.parent)
+
+    def find(self, prefix: str) -> Run:
+        """The one run whose id begins with `prefix`."""
+        found = sorted(self.root.glob(f"{prefix}*/spec.json"))
+        if len(found) != 1:
+            what = "no run" if not found else f"{len(found)} runs"
+            raise UserError(f"{what} in {self.root} with an id beginning with '{prefix}'")
+        return Run(found[0].parent)
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a metrics file; a last line cut short by a crash is left out."""
+    try:
+        lines = path.read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    for line in lines:
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def export(run: Run, folder: Path) -> Path:
+    """Write the record of a complete run to `folder`; equal runs give equal bytes."""
+    outcome = run.outcome()
+    assert outcome is not None, "only complete runs are exported"
+    rows = run.metrics()
+    columns = sorted({key for row in rows for key in row} - {"step"})
+    record = {
+        "schema": SCHEMA,
+        "spec": canonical(run.spec()),
+        "outcome": asdict(outcome),
+        "metrics": {
+            "step": [row["step"] for row in rows],
+            **{
+                column: [[i, row[column]] for i, row in enumerate(rows) if column in row]
+                for column in columns
+            },
+        },
+    }
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    path = folder / f"{run.id}.json.gz"
+    write_atomically(path, gzip.compress(text.encode(), mtime=0))
+    return path
+
+
+def load_record(path: Path, store: Store) -> bool:
+    """Load a record into the store, without checkpoints. False when the run is already complete.
+
+    Raises:
+        UserError: the file is damaged, of a newer schema, or not named after its run.
+    """
+    try:
+        record = json.loads(gzip.decompress(path.read_bytes()))
+        newer = record["schema"] > SCHEMA
+    except (OSError, EOFError, ValueError, KeyError):
+        raise UserError(f"{path} is not a readable record; take it from git again") from None
+    if newer:
+        raise UserError(f"{path} was written by a newer version; update the code")
+    spec = parse(record["spec"])
+    if path.name != f"{spec.id}.json.gz":
+        raise UserError(f"{path} holds run {spec.id}; export it again")
+    run = store.run(spec.id)
+    if run.outcome() is not None:
+        return False
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with run.lock.acquire(timeout=0):
+        rows: list[Row] = [{"step": step} for step in record["metrics"].pop("step")]
+        for column, values in sorted(record["metrics"].items()):
+            for i, value in values:
+                rows[i][column] = value
+        run.begin(spec)
+        write_atomically(run.metrics_path, "".join(map(line, rows)).encode())
+        run.finish(Outcome(**record["outcome"]))
+    return True
+
+
+def line(row: Row) -> str:
+    """A row as it stands in metrics.jsonl."""
+    return json.dumps(row, allow_nan=False) + "\n"

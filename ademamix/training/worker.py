@@ -1,0 +1,175 @@
+"""The process that trains one run: lock, data, where to resume, outcome, failure."""
+
+import os
+import platform
+import time
+import traceback
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import Timeout
+
+from ademamix.errors import UserError
+from ademamix.spec import Need
+from ademamix.store import Outcome, Run, Store, covers
+from ademamix.training import checkpoint, kept
+from ademamix.training.job import FAILED, Job
+from ademamix.training.language import LanguageTask
+from ademamix.training.log import Metrics
+from ademamix.training.loop import Trainer, train
+from ademamix.training.observe import refuse_unknown
+from ademamix.training.stop import Stop, catching
+
+
+def work(job: Job, store_root: Path, data_root: Path, device: str, threads: int) -> int:
+    """Train `job` and return an exit code: 0 done (diverged is done), 1 failed, 128 + signal stopped.
+
+    A failure is written to the run's folder, whatever it is; it never reaches another run.
+    """
+    torch.set_num_threads(threads)
+    run = Store(store_root).run(job.spec.id)
+    with catching() as stop:
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            if not _acquire(run, stop):
+                return stop.exit_code
+            try:
+                _train(job, run, Store(store_root), data_root, torch.device(device), stop)
+            finally:
+                run.lock.release()
+            return stop.exit_code
+        except UserError as error:
+            _fail(run, str(error))
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            _fail(run, f"{error.strerror or error}{where}; name another place with --runs DIR")
+        except Exception:
+            _fail(run, traceback.format_exc())
+        return FAILED
+
+
+def _acquire(run: Run, stop: Stop) -> bool:
+    """Wait for the run's lock; False when told to stop first."""
+    while not stop:
+        try:
+            run.lock.acquire(timeout=0.5)
+            return True
+        except Timeout:
+            continue
+    return False
+
+
+def _fail(run: Run, message: str) -> None:
+    try:
+        run.failure_path.write_text(message.rstrip() + "\n")
+    except OSError:
+        print(f"run {run.id}: {message}", flush=True)
+
+
+def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.device, stop: Stop) -> None:
+    for quantity in job.observe:
+        refuse_unknown(quantity)
+    if _already_done(job, run):
+        return
+    if (trunk_outcome := _trunk_diverged(job, store)) is not None:
+        run.begin(job.spec)
+        run.finish(trunk_outcome)
+        return
+    run.failure_path.unlink(missing_ok=True)
+    task = LanguageTask(job.spec, data_root, device, job.validation_windows)
+    trainer = Trainer(job, task)
+    _position(trainer, run, store, device)
+    run.reopen()
+    run.begin(job.spec)
+    metrics = Metrics(run.metrics_path, trainer.step)
+    try:
+        diverged = train(trainer, metrics, run.checkpoints, stop)
+        metrics.sync()
+    finally:
+        metrics.close()
+    if diverged is None and trainer.step < job.until:
+        return  # stopped; the checkpoint is written
+    wanted = {step for step in job.keep if step <= trainer.step}
+    last = {trainer.step} if job.spec.extendable else set()
+    kept.remove_except(run.checkpoints, wanted | last)
+    run.finish(
+        Outcome(
+            status="finished" if diverged is None else "diverged",
+            step=trainer.step if diverged is None else diverged,
+            observed=trainer.observed(),
+            seconds=round(trainer.seconds, 1),
+            machine={**machine(device), "data": task.tokens.digest},
+        )
+    )
+
+
+def _already_done(job: Job, run: Run) -> bool:
+    """Whether another process has trained the run in the meantime, with all that is wanted."""
+    outcome = run.outcome()
+    if outcome is None or not outcome.serves(Need(job.spec, job.until, observe=job.observe)):
+        return False
+    reached = {step for step in job.keep if outcome.status == "finished" or step < outcome.step}
+    return reached <= set(kept.steps(run.checkpoints))
+
+
+def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
+    """The outcome of a branch whose trunk diverged before the fork, or None."""
+    fork = job.spec.fork
+    trunk = store.run(fork.parent.id).outcome() if fork else None
+    if not fork or not trunk or trunk.status != "diverged" or trunk.step > fork.step:
+        return None
+    return Outcome("diverged", trunk.step, {q: [] for q in job.observe}, 0.0, trunk.machine)
+
+
+def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> None:
+    """Bring the trainer to the newest usable checkpoint, to the fork, or leave it at the start."""
+    job = trainer.job
+    state = checkpoint.latest(run.checkpoints, device)
+    if state is not None and state["step"] <= job.until and _usable(state, job, run):
+        trainer.resume(state)
+        return
+    kept.remove_except(run.checkpoints, ())
+    if fork := job.spec.fork:
+        parent = store.run(fork.parent.id)
+        state = checkpoint.load(parent.checkpoints, fork.step, device)
+        if state is None:
+            raise UserError(
+                f"run {parent.id} has no usable checkpoint of step {fork.step} to branch from; "
+                f"delete {parent.folder} and run again"
+            )
+        trainer.branch(state)
+
+
+def _usable(state: dict[str, Any], job: Job, run: Run) -> bool:
+    """Whether everything wanted up to the checkpoint was kept and observed on the way there."""
+    step = state["step"]
+    whole = {k for k in job.keep if k <= step} <= set(kept.steps(run.checkpoints))
+    return whole and covers(state["observed"], job.observe, until=step)
+
+
+@cache
+def machine(device: torch.device) -> dict[str, Any]:
+    """What a record says of the machine."""
+    return {
+        "processor": _processor(device),
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "platform": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "ademamix": metadata.version("ademamix"),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def _processor(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or os.uname().machine

@@ -1,0 +1,79 @@
+"""Tune a scale's own values on seeds that no figure reports, and keep every trial as evidence.
+
+    python benchmarks/tune.py --scale cpu --size 110M --optimizer adamw --set optimizer.lr=3e-3,6e-3
+
+Each trial is a run of the size's shortest training; results are appended to
+configs/scales/<scale>-tuning.csv, from which the values in configs/scales/<scale>.yaml were chosen.
+"""
+
+import csv
+import itertools
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ademamix.checkout import checkout
+from ademamix.launch.local import launch
+from ademamix.launch.progress import RunProgress
+from ademamix.pipeline import THREADS, devices
+from ademamix.plan import Wanted
+from ademamix.report import describe
+from ademamix.scale import scale
+from ademamix.settings import run
+from ademamix.spec import override
+from ademamix.store import Store
+from ademamix.training.job import job_of
+
+SEED = 100  # figures report seeds 0, 1, 2
+HORIZON = 256_000
+FIELDS = ["scale", "size", "optimizer", "seed", "settings", "steps", "validation_loss", "run"]
+
+
+@click.command()
+@click.option("--scale", "scale_name", default="cpu")
+@click.option("--size", default="110M")
+@click.option("--optimizer", default="ademamix")
+@click.option("--set", "grid", multiple=True, help="KEY=V,V,…; several make a grid.")
+@click.option("--jobs", type=int)
+def main(scale_name: str, size: str, optimizer: str, grid: tuple[str, ...], jobs: int | None) -> None:
+    """Run the grid and append one row for each trial."""
+    at = scale(scale_name)
+    store = Store(checkout() / "runs")
+    store.open()
+    base = at.map(run(size, optimizer, HORIZON), SEED)
+    axes = [[f"{axis.partition('=')[0]}={v}" for v in axis.partition("=")[2].split(",")] for axis in grid]
+    until = at.steps(HORIZON)
+    observe = {"validation_loss": at.validation_steps(until)}
+    trials = {settings: override(base, settings) for settings in itertools.product(*axes)}
+    todo = [job_of(Wanted(spec, until, observe=observe), at) for spec in trials.values()]
+    with RunProgress(Console(stderr=True), store, todo, lambda job: describe(job.spec)) as display:
+        _, code = launch(todo, store, checkout() / "data", devices(at, jobs), THREADS, display)
+    if code:
+        raise SystemExit(code)
+    path = checkout() / "configs" / "scales" / f"{scale_name}-tuning.csv"
+    _append(path, [
+        [scale_name, size, optimizer, SEED, " ".join(settings), until, _final(store, spec.id), spec.id]
+        for settings, spec in trials.items()
+    ])  # fmt: skip
+
+
+def _final(store: Store, id: str) -> float | str:
+    """The last validation loss of a run, or how it ended instead."""
+    run = store.run(id)
+    outcome = run.outcome()
+    if outcome is None or outcome.status == "diverged":
+        return "diverged" if outcome else "failed"
+    return run.metrics()[-1]["validation_loss"]
+
+
+def _append(path: Path, rows: list[list[object]]) -> None:
+    known = list(csv.reader(path.open())) if path.exists() else [FIELDS]
+    ids = {row[-1] for row in known}
+    known += [list(map(str, row)) for row in rows if row[-1] not in ids]
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(known)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One folder per figure or family of figures; `lines.py` is what figures of loss curves share."""
