@@ -160,7 +160,9 @@ def plan(
 @scale_option
 @changes_options
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]")
-@click.option("--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing.")
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
+)
 @click.option("--until", type=click.IntRange(min=1), help="Stop every run at this step. Draws nothing.")
 @click.option("--data", type=click.Path(path_type=Path), envvar="ADEMAMIX_DATA",
               default=lambda: checkout() / "data", help="Where prepared data lives. [default: data]")  # fmt: skip

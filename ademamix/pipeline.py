@@ -8,16 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ademamix import registry
 from ademamix.errors import UserError
 from ademamix.launch.local import launch
 from ademamix.launch.progress import RunProgress
-from ademamix.plan import Wanted, entries
+from ademamix.plan import Wanted, entries, in_order, unite
 from ademamix.registry import Figure
 from ademamix.report import describe, print_verdicts
 from ademamix.scale import Scale
 from ademamix.store import Store
 from ademamix.training import kept
-from ademamix.training.job import Job, job_of
+from ademamix.training.job import job_of
 
 THREADS = 1  # for each worker on a CPU: runs side by side use the cores better than one run does
 
@@ -41,9 +42,7 @@ def count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
-def train(
-    wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jobs: int | None
-) -> int:
+def train(wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jobs: int | None) -> int:
     """Train what the store lacks of `wanted`; returns 0, or 128 + signal when stopped.
 
     Raises:
@@ -78,7 +77,26 @@ def train(
 
 
 def produce(
-    figures: Sequence[Figure], at: Scale, store: Store, out: Path, settings: Sequence[str] = ()
+    figures: Sequence[Figure], at: Scale, store: Store, out: Path, settings: tuple[str, ...] = ()
 ) -> None:
-    """Write table, drawing and verdicts of each figure to `out` (exact ones beside it)."""
-    raise SystemExit
+    """Write table, drawing and verdicts of each figure to `out` (exact ones to `exact` beside it)."""
+    from analysis.draw import write_drawing
+    from analysis.judge import whole, write_claims
+    from analysis.noise import write_noise
+    from analysis.results import Results
+    from analysis.tables import write_table
+
+    for figure in figures:
+        folder = out.parent / "exact" if figure.exact else out
+        table = folder / f"{figure.name}.csv"
+        write_table(figure.module.table(Results(at, store, figure.panel, settings)), table)
+        for path in write_drawing(figure, table, folder):
+            print(path)
+    if not settings:
+        everything = in_order(unite(registry.needs(registry.figures().values(), at)))
+        write_noise(everything, store, out / "noise.csv")
+    for figure in figures:
+        folder = out.parent / "exact" if figure.exact else out
+        if not figure.panel:
+            for verdicts in write_claims([whole(figure)], folder, folder):
+                print_verdicts(verdicts)

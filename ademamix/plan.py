@@ -68,7 +68,7 @@ def in_order(wanted: Mapping[str, Wanted]) -> list[Wanted]:
     sorter.prepare()
     order: list[Wanted] = []
     while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=lambda id: (-wanted[id].flops, id))
+        ready = sorted(sorter.get_ready(), key=lambda run: (-wanted[run].flops, run))
         order += [wanted[id] for id in ready]
         sorter.done(*ready)
     return order
@@ -104,9 +104,7 @@ def entries(wanted: Iterable[Wanted], store: Store) -> list[Entry]:
         done = outcome is not None and outcome.serves(need)
         if done and outcome is not None and outcome.status == "finished":
             forks = pending_forks.get(w.spec.id, set())
-            done = all(
-                (store.run(w.spec.id).checkpoints / f"{step:09d}.json").exists() for step in forks
-            )
+            done = all((store.run(w.spec.id).checkpoints / f"{step:09d}.json").exists() for step in forks)
         if not done and w.spec.fork:
             pending_forks.setdefault(w.spec.fork.parent.id, set()).add(w.spec.fork.step)
         found[w.spec.id] = Entry(w, status, done, again=outcome is not None and not done)

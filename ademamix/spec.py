@@ -168,6 +168,9 @@ class RunSpec(Frozen):
         """Twelve hexadecimal digits, a hash of `canonical_json`."""
         return hashlib.sha256(canonical_json(self).encode()).hexdigest()[:12]
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @property
     def tokens_per_step(self) -> int:
         return self.batch * self.sequence
@@ -204,9 +207,7 @@ def canonical(value: Any) -> Any:
 
 def canonical_json(spec: RunSpec) -> str:
     """The text an id is the hash of: sorted keys, no spaces, with the schema's version."""
-    return json.dumps(
-        {"schema": SCHEMA, **canonical(spec)}, sort_keys=True, separators=(",", ":")
-    )
+    return json.dumps({"schema": SCHEMA, **canonical(spec)}, sort_keys=True, separators=(",", ":"))
 
 
 def parse(data: Mapping[str, Any]) -> RunSpec:

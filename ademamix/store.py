@@ -1,14 +1,14 @@
 """Where runs live on disk, what is known of each, and the records that outlive their folders.
 
-    runs/
-      store.json             the schema's version
-      <id>/
-        spec.json            the canonical spec
-        metrics.jsonl        one line per logged step: the truth of the run
-        checkpoints/         see training/checkpoint.py
-        outcome.json         the completeness marker, written last: finished or diverged
-        failure.txt          the traceback of a run that crashed
-        lock                 held by the process that trains the run
+runs/
+  store.json             the schema's version
+  <id>/
+    spec.json            the canonical spec
+    metrics.jsonl        one line per logged step: the truth of the run
+    checkpoints/         see training/checkpoint.py
+    outcome.json         the completeness marker, written last: finished or diverged
+    failure.txt          the traceback of a run that crashed
+    lock                 held by the process that trains the run
 """
 
 import gzip
@@ -55,9 +55,7 @@ class Outcome:
         return covers(self.observed, need.observe, until=min(last, need.until))
 
 
-def covers(
-    observed: Mapping[str, list[int]], wanted: Mapping[str, frozenset[int]], until: int
-) -> bool:
+def covers(observed: Mapping[str, list[int]], wanted: Mapping[str, frozenset[int]], until: int) -> bool:
     """Whether everything `wanted` up to step `until` is among what was `observed`."""
     return all(
         {step for step in steps if step <= until} <= set(observed.get(quantity, ()))

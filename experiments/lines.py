@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from analysis.results import Results
 
 VALIDATION = "validation_loss"
+SeedsOf = Literal["headline", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Line:
     label: str
     run: RunSpec
     until: int
-    seeds: Literal["headline", "sweep"] = "sweep"
+    seeds: SeedsOf = "sweep"
 
 
 def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:

@@ -40,8 +40,7 @@ def ensure(data: Pysource | TokenFolder, root: Path) -> Path:
         )
     if data.packages != pysource.versions():
         raise UserError(
-            "the installed packages are not those whose sources this run trains on; "
-            "install requirements.lock"
+            "the installed packages are not those whose sources this run trains on; install requirements.lock"
         )
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):

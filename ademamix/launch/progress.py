@@ -65,7 +65,7 @@ class RunProgress:
         self._tasks[job.spec.id] = (job, task)
 
     def tick(self) -> None:
-        current = 0
+        current = 0.0
         for job, task in self._tasks.values():
             if row := self._last_row(job):
                 done = max(0, row["step"] - job.first_step)

@@ -144,9 +144,7 @@ class AdEMAMix(Optimizer):
             state["schedule_start"] = 0
             names = (SLOW, SQUARE) if group["betas"][0] == 0 else (FAST, SLOW, SQUARE)
             for name in names:
-                state[name] = torch.zeros_like(
-                    p, dtype=state_dtype(p), memory_format=torch.preserve_format
-                )
+                state[name] = torch.zeros_like(p, dtype=state_dtype(p), memory_format=torch.preserve_format)
         state["step"] += 1
 
     def _alike(

@@ -1,7 +1,6 @@
 """AdEMAMix over lists of tensors: the arithmetic of `reference.py` in few, large launches."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,11 +9,11 @@ from ademamix.optim.reference import Scalars
 
 
 def update(
-    thetas: Sequence[Tensor],
-    gs: Sequence[Tensor],
-    m1s: Sequence[Tensor] | None,
-    m2s: Sequence[Tensor],
-    nus: Sequence[Tensor],
+    thetas: list[Tensor],
+    gs: list[Tensor],
+    m1s: list[Tensor] | None,
+    m2s: list[Tensor],
+    nus: list[Tensor],
     s: Scalars,
 ) -> None:
     """One AdEMAMix update of every tensor in the lists, in place.

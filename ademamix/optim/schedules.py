@@ -62,9 +62,7 @@ def cosine_lr(t: int, lr: float, warmup: int | None, horizon: int, final_lr: flo
     return final_lr + 0.5 * (lr - final_lr) * (1 + math.cos(math.pi * progress))
 
 
-def linear_decay_lr(
-    t: int, lr: float, warmup: int | None, start: int, end: int, final_lr: float
-) -> float:
+def linear_decay_lr(t: int, lr: float, warmup: int | None, start: int, end: int, final_lr: float) -> float:
     """Linear warm-up, constant until step `start`, then linear to `final_lr` at step `end`."""
     if t <= start:
         return warmed_up(t, lr, warmup)

@@ -26,9 +26,7 @@ class LanguageTask:
         validation_windows: how many windows the validation loss is measured on.
     """
 
-    def __init__(
-        self, spec: RunSpec, data_root: Path, device: torch.device, validation_windows: int
-    ) -> None:
+    def __init__(self, spec: RunSpec, data_root: Path, device: torch.device, validation_windows: int) -> None:
         self.spec = spec
         self.device = device
         self.tokens = load(spec.data, data_root)

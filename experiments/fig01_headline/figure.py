@@ -1,12 +1,16 @@
 """Figure 1: AdamW and AdEMAMix at three sizes and every length of training."""
 
+from collections.abc import Callable
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
+from analysis.claims import Claim, Effect, difference, final
+from analysis.stats import steps_to_reach
 from experiments import lines
-from experiments.lines import Line
+from experiments.lines import Line, SeedsOf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +39,8 @@ def label(optimizer: str, horizon: int) -> str:
 
 def _line(panel: str, optimizer: str, horizon: int) -> Line:
     # The smallest size is the headline comparison and gets all seeds.
-    seeds = "headline" if panel == "a" else "sweep"
     paper = run(SIZES[panel], optimizer, horizon)
+    seeds: SeedsOf = "headline" if panel == "a" else "sweep"
     return Line(panel, label(optimizer, horizon), paper, horizon, seeds)
 
 
@@ -55,3 +59,111 @@ def needs(scale: Scale) -> list[Need]:
 
 def table(results: "Results") -> "pd.DataFrame":
     return lines.table([*LINES, LONGEST], results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import curves, style
+
+    strokes = dict(zip(("256k", "400k", "500k", "770k", "1M"), (":", "--", "-", "--", "-"), strict=True))
+    shown = curves.panels(frame)
+    figure, axes = curves.grid(len(shown))
+    for one, panel in zip(axes, shown, strict=True):
+        names = [line.label for line in LINES if line.panel == panel]
+        looks = {name: {"color": style.colour(name), "linestyle": strokes[name.split()[1]]} for name in names}
+        rows = frame[(frame["panel"] == panel) & (frame["series"] != LONGEST.label)]
+        curves.draw_panel(one, rows, looks, f"({panel}) {SIZES[panel]}")
+        if panel == LONGEST.panel:
+            end = sum(final(frame, panel, LONGEST.label).values())
+            one.axhline(end, color=style.colour(LONGEST.label), linewidth=0.9, dashes=(6, 2, 1, 2),
+                        label="AdamW 1.5M, its end")  # fmt: skip
+        one.legend(loc="upper right")
+    curves.finish(axes, frame)
+    return figure
+
+
+def _gaps(frame: "pd.DataFrame") -> list[Effect]:
+    """AdamW − AdEMAMix at every size and length."""
+    return [
+        difference(
+            f"{SIZES[panel]}, {horizon // 1000}k: AdamW − AdEMAMix",
+            final(frame, panel, label(ADAMW, horizon)),
+            final(frame, panel, label(ADEMAMIX, horizon)),
+        )
+        for panel, horizons in HORIZONS.items()
+        for horizon in horizons
+    ]
+
+
+def _doubling(panel: str, short: int, long: str) -> "Callable[[pd.DataFrame], list[Effect]]":
+    """AdEMAMix's gain at `short`, minus nine tenths of what AdamW gains by training until `long`."""
+
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        start = final(frame, panel, label(ADAMW, short))
+        end = final(frame, panel, long)
+        mine = final(frame, panel, label(ADEMAMIX, short))
+        gains = {s: (start[s] - mine[s]) - 0.9 * (start[s] - end[s]) for s in start}
+        return [Effect(f"{SIZES[panel]}: gain at {short // 1000}k − 0.9 × AdamW's gain by {long}",
+                       tuple(gains[s] for s in sorted(gains)))]  # fmt: skip
+
+    return measure
+
+
+def _equivalent_length(panel: str, short: int) -> "Callable[[pd.DataFrame], dict[str, str]]":
+    """How long AdamW must train to end where AdEMAMix ends after `short` (the paper's +95%)."""
+
+    def report(frame: "pd.DataFrame") -> dict[str, str]:
+        lengths = [*HORIZONS[panel], *([LONGEST_ADAMW] if panel == LONGEST.panel else [])]
+        names = [LONGEST.label if n == LONGEST_ADAMW else label(ADAMW, n) for n in lengths]
+        ends = [mean(final(frame, panel, name).values()) for name in names]
+        target = mean(final(frame, panel, label(ADEMAMIX, short)).values())
+        steps, bound = steps_to_reach(target, lengths, ends)
+        return {f"AdamW steps for AdEMAMix's loss at {short // 1000}k": f"{bound}{steps / short - 1:+.0%}"}
+
+    return report
+
+
+def _growth(frame: "pd.DataFrame") -> list[Effect]:
+    """The gap at the longest training minus the gap at the shortest, for each size."""
+    effects = []
+    for panel, horizons in HORIZONS.items():
+        gap = {
+            n: {
+                seed: value - final(frame, panel, label(ADEMAMIX, n))[seed]
+                for seed, value in final(frame, panel, label(ADAMW, n)).items()
+            }
+            for n in (horizons[0], horizons[-1])
+        }
+        what = f"{SIZES[panel]}: gap at {horizons[-1] // 1000}k − gap at {horizons[0] // 1000}k"
+        effects.append(difference(what, gap[horizons[-1]], gap[horizons[0]]))
+    return effects
+
+
+CLAIMS = [
+    Claim(
+        name="lower-everywhere",
+        statement="AdEMAMix ends lower than AdamW at every size and every length of training.",
+        statistic="final validation loss, AdamW − AdEMAMix",
+        measure=_gaps,
+    ),
+    Claim(
+        name="110M-halves-the-steps",
+        statement="110M: AdEMAMix after 256k steps is about as good as AdamW after 500k.",
+        statistic="AdEMAMix's gain over AdamW at 256k, minus 0.9 of AdamW's own gain from 256k to 500k",
+        measure=_doubling("a", 256_000, label(ADAMW, 500_000)),
+        report=_equivalent_length("a", 256_000),
+    ),
+    Claim(
+        name="1.3B-halves-the-tokens",
+        statement="1.3B: AdEMAMix after 770k steps (101B tokens) is about as good as AdamW after "
+        "1.5M (197B), that is with 95% more.",
+        statistic="AdEMAMix's gain over AdamW at 770k, minus 0.9 of AdamW's own gain from 770k to 1.5M",
+        measure=_doubling("c", 770_000, LONGEST.label),
+        report=_equivalent_length("c", 770_000),
+    ),
+    Claim(
+        name="gap-grows",
+        statement="The gap between AdamW and AdEMAMix grows with the length of training.",
+        statistic="(AdamW − AdEMAMix) at the longest training minus the same at the shortest",
+        measure=_growth,
+    ),
+]

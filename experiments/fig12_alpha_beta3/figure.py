@@ -1,10 +1,13 @@
 """Figure 12: sensitivity to α and to β3."""
 
+from collections.abc import Callable, Sequence
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.settings import ADAMW, ADEMAMIX, BETA3, run
 from ademamix.spec import Need
+from analysis.claims import Claim, Effect, at, difference, final
 from experiments import lines
 from experiments.lines import Line
 
@@ -24,15 +27,23 @@ BETA3S = (0.99, 0.999, 0.9999, 0.99999, 0.999995)  # panel b
 ALPHA_OF_B = 8
 
 
+def alpha_name(alpha: float) -> str:
+    return f"α = {alpha}"
+
+
+def beta3_name(beta3: float) -> str:
+    return f"β3 = {beta3}"
+
+
 def _line(panel: str, label: str, optimizer: str = ADEMAMIX, **changes: float) -> Line:
     return Line(panel, label, run("110M", optimizer, HORIZON, **changes), HORIZON)
 
 
 LINES = [
     _line("a", "AdamW", ADAMW),
-    *(_line("a", f"α = {alpha}", alpha=alpha, beta3=BETA3) for alpha in ALPHAS),
+    *(_line("a", alpha_name(alpha), alpha=alpha, beta3=BETA3) for alpha in ALPHAS),
     _line("b", "AdamW", ADAMW),
-    *(_line("b", f"β3 = {beta3}", alpha=ALPHA_OF_B, beta3=beta3) for beta3 in BETA3S),
+    *(_line("b", beta3_name(beta3), alpha=ALPHA_OF_B, beta3=beta3) for beta3 in BETA3S),
 ]
 
 
@@ -42,3 +53,115 @@ def needs(scale: Scale) -> list[Need]:
 
 def table(results: "Results") -> "pd.DataFrame":
     return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import curves, style
+
+    shown = curves.panels(frame)
+    figure, axes = curves.grid(len(shown))
+    titles = {"a": "(a) β3 = 0.9999, α varies", "b": f"(b) α = {ALPHA_OF_B}, β3 varies"}
+    for one, panel in zip(axes, shown, strict=True):
+        names = [line.label for line in LINES if line.panel == panel]
+        colours = style.ramp(names[1:])
+        looks = {name: {"color": colours[name], "linewidth": 1.1} for name in names[1:]}
+        looks["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
+        curves.draw_panel(one, frame[frame["panel"] == panel], looks, titles[panel])
+        one.legend(loc="upper right", ncols=2)
+    curves.finish(axes, frame)
+    return figure
+
+
+def _beats_adamw(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], list[Effect]]":
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        adamw = final(frame, panel, "AdamW")
+        return [difference(f"AdamW − {name}", adamw, final(frame, panel, name)) for name in names]
+
+    return measure
+
+
+def _lower(panel: str, better: str, worse: str) -> "Callable[[pd.DataFrame], list[Effect]]":
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        return [difference(f"{worse} − {better}", final(frame, panel, worse), final(frame, panel, better))]
+
+    return measure
+
+
+def _best(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], dict[str, str]]":
+    """Which value ended lowest, and how low each ended."""
+
+    def report(frame: "pd.DataFrame") -> dict[str, str]:
+        ends = {name: mean(final(frame, panel, name).values()) for name in names}
+        listed = ", ".join(f"{name}: {end:.4f}" for name, end in ends.items())
+        return {"lowest": min(ends, key=ends.__getitem__), "final losses": listed}
+
+    return report
+
+
+def _falls_faster(frame: "pd.DataFrame") -> list[Effect]:
+    """Large against small α, after an eighth of the training and at its end."""
+    small, large = alpha_name(2), alpha_name(40)
+    ten = alpha_name(10)
+    return [
+        difference(
+            "after an eighth: α = 2 − α = 40", at(frame, "a", small, 1 / 8), at(frame, "a", large, 1 / 8)
+        ),
+        difference("at the end: α = 40 − α = 10", final(frame, "a", large), final(frame, "a", ten)),
+    ]
+
+
+CLAIMS = [
+    Claim(
+        name="alpha-wide-range",
+        statement="A wide range of α (2 to 20) beats AdamW.",
+        statistic="final validation loss, AdamW − AdEMAMix, for each α",
+        measure=_beats_adamw("a", [alpha_name(a) for a in ALPHAS if a <= 20]),
+        report=_best("a", ["AdamW", *map(alpha_name, ALPHAS)]),
+    ),
+    Claim(
+        name="alpha-best-near-10",
+        statement="The best α is about 10: α = 10 ends lower than the smallest and the largest.",
+        statistic="final validation loss of α = 2 and of α = 40, minus that of α = 10",
+        measure=lambda frame: [
+            *_lower("a", alpha_name(10), alpha_name(2))(frame),
+            *_lower("a", alpha_name(10), alpha_name(40))(frame),
+        ],
+    ),
+    Claim(
+        name="large-alpha-early",
+        statement="A larger α falls faster early and ends worse.",
+        statistic="loss of α = 2 − α = 40 after an eighth of the training; of α = 40 − α = 10 at its end",
+        measure=_falls_faster,
+    ),
+    Claim(
+        name="beta3-beat-adamw",
+        statement="Every β3 up to 0.99999 beats AdamW.",
+        statistic="final validation loss, AdamW − AdEMAMix, for each β3",
+        measure=_beats_adamw("b", [beta3_name(b) for b in BETA3S[:-1]]),
+        report=_best("b", ["AdamW", *map(beta3_name, BETA3S)]),
+    ),
+    Claim(
+        name="largest-beta3-loses",
+        statement="The largest β3, 0.999995, does not beat AdamW.",
+        statistic="final validation loss, β3 = 0.999995 − AdamW",
+        measure=_lower("b", "AdamW", beta3_name(BETA3S[-1])),
+    ),
+    Claim(
+        name="largest-beta3-worse-again",
+        statement="β3 can be too large: 0.999995 ends worse than 0.9999.",
+        statistic="final validation loss, β3 = 0.999995 − β3 = 0.9999",
+        measure=_lower("b", beta3_name(0.9999), beta3_name(BETA3S[-1])),
+    ),
+    Claim(
+        name="beta3-best",
+        statement="The best β3 is 0.9999.",
+        statistic="final validation loss of every other β3, minus that of 0.9999",
+        measure=lambda frame: [
+            effect
+            for b in BETA3S
+            if b != 0.9999
+            for effect in _lower("b", beta3_name(0.9999), beta3_name(b))(frame)
+        ],
+        tuned=True,
+    ),
+]

@@ -1,0 +1,78 @@
+# make figure-12            train what Figure 12 lacks, draw it, judge its claims
+# make plan FIGURE=12 SCALE=paper
+#
+# SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
+# VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
+# PYTHON=EXE  use this interpreter as it is and install nothing
+
+SCALE ?= cpu
+VENV ?= .venv
+# The digest of what the environment is made from: set up again when it changes, and only then.
+STAMP := $(VENV)/.ademamix-$(shell cat requirements.lock pyproject.toml | git hash-object --stdin)
+
+ifdef PYTHON
+SETUP :=
+else
+PYTHON := $(VENV)/bin/python
+SETUP := $(STAMP)
+endif
+
+RUN := $(PYTHON) -m ademamix
+STORE := $(if $(RUNS),--runs $(RUNS))
+TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT)) \
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
+
+.PHONY: help setup figures plan status plots claims docs export import bench test lint types pytest
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+
+setup: $(SETUP)
+
+$(STAMP):
+	@tools/setup.sh $(VENV)
+	@rm -f $(VENV)/.ademamix-????????????????????????????????????????
+	@touch $@
+
+figure-%: $(SETUP)
+	@$(RUN) run --figure $* $(TRAIN)
+
+figures: $(SETUP)
+	@$(RUN) run $(TRAIN)
+
+plan: $(SETUP)
+	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE)
+
+status: $(SETUP)
+	@$(RUN) status $(STORE)
+
+plots: $(SETUP)
+	@$(RUN) plot
+
+claims: $(SETUP)
+	@$(RUN) claims
+
+docs: $(SETUP)
+	@$(RUN) docs
+
+export: $(SETUP)
+	@$(RUN) export --scale $(SCALE) $(STORE)
+
+import: $(SETUP)
+	@$(RUN) import $(STORE)
+
+bench: $(SETUP)
+	@$(PYTHON) benchmarks/training.py
+
+test: lint types pytest
+
+lint: $(SETUP)
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+types: $(SETUP)
+	@$(PYTHON) -m mypy
+
+pytest: $(SETUP)
+	@$(PYTHON) -m pytest

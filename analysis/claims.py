@@ -1,0 +1,159 @@
+"""What a claim is, and how it is judged: measured effects against a threshold, with their noise.
+
+A claim is made of one or more effects, each a difference that should exceed a threshold:
+
+- runs with several seeds are paired by seed, and the 95% t interval of the mean decides;
+- with one seed, the spread σ over seeds pooled from the scale's other runs stands in: an effect
+  within 2σ√2 of the threshold decides nothing;
+- effects of exact computations have no noise.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from analysis.stats import t_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A measured difference, expected to exceed the claim's threshold.
+
+    Attributes:
+        what: what is compared, in words.
+        values: one value for each seed, paired; a single value for exact computations.
+        exact: whether it has no noise.
+    """
+
+    what: str
+    values: tuple[float, ...]
+    exact: bool = False
+
+    def judge(self, threshold: float, noise: float | None) -> "Judged":
+        """The verdict on this effect alone."""
+        mean = sum(self.values) / len(self.values)
+        width: float | None
+        if self.exact:
+            width = 0.0
+        elif len(self.values) > 1:
+            _, width = t_interval(self.values)
+        else:
+            width = None if noise is None else 2 * noise * 2**0.5
+        verdict: Verdict = "inconclusive"
+        if width is not None and mean - width > threshold:
+            verdict = "reproduced"
+        elif (width is not None and mean + width < threshold) or (self.exact and mean <= threshold):
+            verdict = "not reproduced"
+        return Judged(self, mean, width, verdict)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An effect with its mean, the half-width of its interval (None: noise unknown), its verdict."""
+
+    effect: Effect
+    mean: float
+    width: float | None
+    verdict: Verdict
+
+    def as_json(self) -> dict[str, Any]:
+        interval = None if self.width is None else [
+            round(self.mean - self.width, 6), round(self.mean + self.width, 6)
+        ]  # fmt: skip
+        return {
+            "what": self.effect.what,
+            "value": round(self.mean, 6),
+            "interval": interval,
+            "seeds": len(self.effect.values),
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something the paper says of a figure.
+
+    Attributes:
+        name: short, unique within the figure.
+        statement: the paper's claim, in our words.
+        statistic: what is measured, in words.
+        measure: the figure's table → the effects.
+        threshold: what each effect should exceed, in the effects' unit.
+        at_least: how many effects must hold; None: all of them.
+        tuned: whether the scale's own values were tuned for what the claim finds best, which makes
+            it circular there (judged 'inconclusive' anywhere but at `paper`).
+        report: the table → further numbers to show beside the verdict.
+    """
+
+    name: str
+    statement: str
+    statistic: str
+    measure: Callable[["pd.DataFrame"], Sequence[Effect]]
+    threshold: float = 0.0
+    at_least: int | None = None
+    tuned: bool = False
+    report: Callable[["pd.DataFrame"], Mapping[str, str]] = field(default=lambda _: {})
+
+    def judge(self, frame: "pd.DataFrame", scale: str, noise: float | None) -> dict[str, Any]:
+        """The verdict with everything it rests on, as plain data."""
+        judged = [effect.judge(self.threshold, noise) for effect in self.measure(frame)]
+        verdict, why = self._verdict(judged, scale)
+        return {
+            "claim": self.name,
+            "statement": self.statement,
+            "statistic": self.statistic,
+            "threshold": self.threshold,
+            "needed": self.at_least or len(judged),
+            "verdict": verdict,
+            "why": why,
+            "effects": [effect.as_json() for effect in judged],
+            "also": dict(self.report(frame)),
+        }
+
+    def _verdict(self, judged: Sequence[Judged], scale: str) -> tuple[Verdict, str]:
+        if scale == "smoke":
+            return "not run", "the smoke scale judges nothing"
+        if self.tuned and scale not in ("paper", "exact"):
+            return "inconclusive", "the scale's own values were tuned for this"
+        needed = self.at_least or len(judged)
+        held = sum(j.verdict == "reproduced" for j in judged)
+        failed = sum(j.verdict == "not reproduced" for j in judged)
+        count = f"{held} of {len(judged)} comparisons hold, {failed} fail, {needed} needed"
+        if held >= needed:
+            return "reproduced", count
+        if failed > len(judged) - needed:
+            return "not reproduced", count
+        return "inconclusive", count
+
+
+def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
+    """Seed → the last value of a series."""
+    rows = _series(frame, panel, series)
+    return {int(seed): float(run.sort_values("x")["y"].iloc[-1]) for seed, run in rows.groupby("seed")}
+
+
+def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int, float]:
+    """Seed → the value of a series at the last point within `share` of its length."""
+    rows = _series(frame, panel, series)
+    early = rows[rows["x"] <= share * rows["x"].max()]
+    return {int(seed): float(run.sort_values("x")["y"].iloc[-1]) for seed, run in early.groupby("seed")}
+
+
+def _series(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":
+    rows = frame[(frame["panel"] == panel) & (frame["series"] == series)]
+    if rows.empty:
+        raise KeyError(f"the table has no series '{series}' in panel '{panel}'")
+    return rows
+
+
+def difference(what: str, higher: Mapping[int, float], lower: Mapping[int, float]) -> Effect:
+    """`higher` − `lower`, paired by seed."""
+    seeds = sorted(higher.keys() & lower.keys())
+    if not seeds:
+        raise ValueError(f"no seed in common to compare: {what}")
+    return Effect(what, tuple(higher[s] - lower[s] for s in seeds))

@@ -1,0 +1,67 @@
+"""Panels of loss curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from analysis import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LOSS = "validation loss (nats per token)"
+STEPS = "iterations"
+
+
+def panels(frame: "pd.DataFrame") -> list[str]:
+    """The panels a table holds, in order."""
+    return sorted(frame["panel"].unique())
+
+
+def grid(count: int) -> tuple["Figure", list["Axes"]]:
+    """A row of panels across the text width; one panel alone is a column wide."""
+    from matplotlib import pyplot as plt
+
+    width = style.COLUMN if count == 1 else style.WIDTH
+    figure, axes = plt.subplots(1, count, figsize=(width, style.PANEL_HEIGHT), squeeze=False)
+    return figure, list(axes[0])
+
+
+def draw_series(axes: "Axes", rows: "pd.DataFrame", **look: Any) -> None:
+    """The mean over seeds, with a band from the lowest to the highest seed."""
+    by_step = rows.groupby("x")["y"]
+    mean = by_step.mean()
+    axes.plot(mean.index, mean.to_numpy(), **look)
+    if rows["seed"].nunique() > 1:
+        low, high = by_step.min(), by_step.max()
+        axes.fill_between(mean.index, low, high, color=look.get("color"), alpha=0.2, linewidth=0)
+
+
+def draw_panel(
+    axes: "Axes",
+    rows: "pd.DataFrame",
+    looks: Mapping[str, Mapping[str, Any]],
+    title: str,
+    tail: float = 0.15,
+) -> None:
+    """Curves of one panel, in the order and the looks of `looks` (series → line properties).
+
+    The loss axis shows what happens after the first `tail` of the longest curve: the fall before it
+    would flatten every difference.
+    """
+    for name, look in looks.items():
+        series = rows[rows["series"] == name]
+        if not series.empty:
+            draw_series(axes, series, **{"label": name, **look})
+    late = rows[rows["x"] >= tail * rows["x"].max()]
+    low, high = float(late["y"].min()), float(late["y"].quantile(0.98))
+    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    axes.set_title(title)
+    axes.set_xlabel(STEPS)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
+
+
+def finish(axes: Sequence["Axes"], frame: "pd.DataFrame") -> None:
+    """What panels share: the name of the y axis on the first of them."""
+    axes[0].set_ylabel(LOSS)

@@ -1,0 +1,45 @@
+"""noise.csv: how much the final validation loss of a scale's runs varies over seeds."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from ademamix.files import write_atomically
+from ademamix.plan import Wanted
+from ademamix.report import describe
+from ademamix.spec import RunSpec
+from ademamix.store import Store
+from analysis.stats import pooled_spread
+
+QUANTITY = "validation_loss"
+
+
+def write_noise(wanted: Iterable[Wanted], store: Store, path: Path) -> None:
+    """Write one row for each run that was trained with several seeds; no file when there is none."""
+    groups: dict[RunSpec, list[float]] = defaultdict(list)
+    for w in wanted:
+        run = store.run(w.spec.id)
+        outcome = run.outcome()
+        if outcome and outcome.status == "finished":
+            last = run.metrics()[-1]
+            if QUANTITY in last:
+                groups[w.spec.changed(seed=0)].append(last[QUANTITY])
+    lines = ["run,seeds,mean,standard_deviation"]
+    for spec, values in groups.items():
+        if len(values) > 1:
+            what = describe(spec).rpartition(", seed")[0].replace(",", ";")
+            row = f"{statistics.mean(values):.7g},{statistics.stdev(values):.7g}"
+            lines.append(f"{what},{len(values)},{row}")
+    if len(lines) > 1:
+        write_atomically(path, "".join(f"{line}\n" for line in [lines[0], *sorted(lines[1:])]).encode())
+
+
+def read_noise(path: Path) -> float | None:
+    """The standard deviation over seeds, pooled over all rows; None when nothing was measured."""
+    import pandas as pd
+
+    if not path.exists():
+        return None
+    rows = pd.read_csv(path)
+    return pooled_spread(list(zip(rows["seeds"], rows["standard_deviation"], strict=True)))

@@ -1,0 +1,41 @@
+"""What the runs of a figure came to, read from the store."""
+
+from ademamix.errors import UserError
+from ademamix.scale import Scale
+from ademamix.spec import RunSpec, override
+from ademamix.store import Store
+
+
+class Results:
+    """The store, as a figure's `table` sees it.
+
+    Args:
+        scale: the scale, whose seeds the figure asks for.
+        store: where the runs are.
+        panel: the one panel wanted, or "" for all.
+        settings: overrides that were applied to every run (--set).
+    """
+
+    def __init__(self, scale: Scale, store: Store, panel: str = "", settings: tuple[str, ...] = ()) -> None:
+        self.scale = scale
+        self.store = store
+        self.panel = panel
+        self.settings = settings
+
+    def wants(self, panel: str) -> bool:
+        """Whether this panel is to be tabulated."""
+        return self.panel in ("", panel)
+
+    def curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
+        """(step, value) of an observed quantity up to step `until`.
+
+        A diverged run gives the part before it diverged.
+
+        Raises:
+            UserError: the run is not complete.
+        """
+        run = self.store.run(override(spec, self.settings).id)
+        if run.outcome() is None:
+            raise UserError(f"run {run.id} is not complete; train it with 'ademamix run --figure …'")
+        rows = run.metrics()
+        return [(int(r["step"]), r[quantity]) for r in rows if quantity in r and r["step"] <= until]

@@ -1,0 +1,45 @@
+"""The statistics that claims rest on; each a small pure function."""
+
+import math
+from collections.abc import Sequence
+
+
+def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Mean and half-width of its t interval; at least two values.
+
+    For a comparison, pass the differences of runs paired by seed.
+    """
+    from scipy.stats import t
+
+    n = len(values)
+    if n < 2:
+        raise ValueError("an interval needs at least two values")
+    mean = sum(values) / n
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
+    return mean, float(t.ppf((1 + confidence) / 2, n - 1)) * deviation / math.sqrt(n)
+
+
+def pooled_spread(groups: Sequence[tuple[int, float]]) -> float | None:
+    """The standard deviation pooled over groups of (size, standard deviation); None without any."""
+    freedom = sum(n - 1 for n, _ in groups)
+    if not freedom:
+        return None
+    return math.sqrt(sum((n - 1) * deviation**2 for n, deviation in groups) / freedom)
+
+
+def steps_to_reach(target: float, lengths: Sequence[float], losses: Sequence[float]) -> tuple[float, str]:
+    """How long a training must be for its final loss to reach `target`, and '' or '>' for a bound.
+
+    `lengths` rise and `losses` are the final losses of trainings of those lengths; between them the
+    loss is interpolated linearly in the logarithm of the length. A target below every loss gives the
+    longest length as a lower bound, never an extrapolation; one above the first gives '<'.
+    """
+    if target >= losses[0]:
+        return lengths[0], "" if target == losses[0] else "<"
+    for (n0, loss0), (n1, loss1) in zip(
+        zip(lengths, losses, strict=True), list(zip(lengths, losses, strict=True))[1:], strict=False
+    ):
+        if loss1 <= target <= loss0:
+            share = (loss0 - target) / (loss0 - loss1) if loss0 > loss1 else 0.0
+            return math.exp(math.log(n0) + share * math.log(n1 / n0)), ""
+    return lengths[-1], ">"

@@ -1,0 +1,53 @@
+"""How figures look: one colour for each optimizer everywhere, the paper's widths, plain type."""
+
+from collections.abc import Sequence
+from typing import Any
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+COLOURS = {
+    "AdamW": "#D55E00",
+    "Adam": "#D55E00",
+    "AdEMAMix": "#0072B2",
+    "Ad3EMAMix": "#009E73",
+    "Lion": "#CC79A7",
+    "AdMeta": "#E69F00",
+}
+WIDTH = 6.75  # inches: the paper's text width
+COLUMN = 3.25
+PANEL_HEIGHT = 2.35
+
+SETTINGS: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 6.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.3,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "pdf.fonttype": 42,  # text stays text
+    "svg.fonttype": "none",
+    "savefig.dpi": 200,
+    "figure.constrained_layout.use": True,
+}
+
+
+def colour(series: str) -> str:
+    """The colour of the optimizer that a series' name begins with."""
+    name = series.split(maxsplit=1)[0].rstrip(",")
+    return COLOURS[name]
+
+
+def ramp(values: Sequence[Any]) -> dict[Any, Any]:
+    """Value → colour, for the values of a swept hyperparameter in order."""
+    from matplotlib import colormaps
+
+    places = [0.12 + 0.76 * i / max(1, len(values) - 1) for i in range(len(values))]
+    return {value: colormaps["viridis"](place) for value, place in zip(values, places, strict=True)}

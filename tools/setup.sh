@@ -1,0 +1,28 @@
+#!/bin/sh
+# Make or complete the environment $1. An environment that we made is made equal to requirements.lock;
+# one that the user brought keeps its own torch and gets only what is missing.
+set -eu
+venv=$1
+if [ ! -x "$venv/bin/python" ]; then
+    for python in python3 python3.13 python3.12 python3.11; do
+        command -v "$python" >/dev/null || continue
+        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && break
+        python=
+    done
+    if [ -z "${python:-}" ]; then
+        echo "setup: no Python 3.11 or newer found; name one with PYTHON=" >&2
+        exit 1
+    fi
+    echo "setup: making $venv"
+    "$python" -m venv "$venv"
+    touch "$venv/.ademamix-managed"
+fi
+uv=$(command -v uv || echo "$venv/bin/uv")
+[ -x "$uv" ] || "$venv/bin/python" -m pip install -q uv
+echo "setup: installing packages"
+if [ -e "$venv/.ademamix-managed" ]; then
+    "$uv" pip install -q --python "$venv/bin/python" -r requirements.lock
+    "$uv" pip install -q --python "$venv/bin/python" --no-deps -e .
+else
+    "$uv" pip install -q --python "$venv/bin/python" -e '.[suite,dev]'
+fi
