@@ -164,8 +164,13 @@ def plan(
     "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
 )
 @click.option("--until", type=click.IntRange(min=1), help="Stop every run at this step. Draws nothing.")
-@click.option("--data", type=click.Path(path_type=Path), envvar="ADEMAMIX_DATA",
-              default=lambda: checkout() / "data", help="Where prepared data lives. [default: data]")  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="ADEMAMIX_DATA",
+    default=lambda: checkout() / "data",
+    help="Where prepared data lives. [default: data]",
+)
 @out_option
 @runs_option
 def run(

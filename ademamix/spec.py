@@ -249,7 +249,9 @@ def explain(error: ValidationError) -> str:
         return f"unknown key '{key}'{did_you_mean(path[-1], _fields_beside(first['loc']))}"
     message = first["msg"].removeprefix("Value error, ")
     given = first["input"]
-    return f"{key}: {message} (got {given!r})" if key and not isinstance(given, dict) else message
+    if isinstance(given, dict | BaseModel):
+        return f"{key}: {message}" if key else message
+    return f"{key}: {message} (got {given!r})"
 
 
 def _fields_beside(loc: tuple[int | str, ...]) -> list[str]:

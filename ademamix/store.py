@@ -117,6 +117,8 @@ class Run:
         return ("failed" if self.failure_path.exists() else "started"), None
 
     def _held(self) -> bool:
+        if not (self.folder / "lock").exists():
+            return False
         try:
             with FileLock(self.folder / "lock").acquire(blocking=False):
                 return False

@@ -133,15 +133,18 @@ class Claim:
 
 def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
     """Seed → the last value of a series."""
-    rows = _series(frame, panel, series)
-    return {int(seed): float(run.sort_values("x")["y"].iloc[-1]) for seed, run in rows.groupby("seed")}
+    return _last(_series(frame, panel, series))
 
 
 def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int, float]:
     """Seed → the value of a series at the last point within `share` of its length."""
     rows = _series(frame, panel, series)
-    early = rows[rows["x"] <= share * rows["x"].max()]
-    return {int(seed): float(run.sort_values("x")["y"].iloc[-1]) for seed, run in early.groupby("seed")}
+    return _last(rows[rows["x"] <= share * rows["x"].max()])
+
+
+def _last(rows: "pd.DataFrame") -> dict[int, float]:
+    last = rows.sort_values("x").groupby("seed")["y"].last()
+    return dict(zip(last.index.tolist(), last.tolist(), strict=True))
 
 
 def _series(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":

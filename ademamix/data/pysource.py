@@ -61,7 +61,7 @@ def sources() -> Iterator[tuple[str, bytes]]:
         listed = metadata.distribution(package).files or []
         for file in sorted(listed, key=str):
             if file.suffix == ".py" and not is_test(file.parts) and ".." not in file.parts:
-                yield file.as_posix(), file.locate().read_bytes()  # type: ignore[union-attr]
+                yield file.as_posix(), Path(file.locate()).read_bytes()
 
 
 def is_test(parts: tuple[str, ...]) -> bool:

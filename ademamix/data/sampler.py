@@ -35,7 +35,7 @@ def order(seed: int, first: int, count: int, available: int) -> NDArray[np.int64
 def permuted(places: NDArray[np.uint64], size: int, key: tuple[int, int]) -> NDArray[np.uint64]:
     """Where the permutation of range(size) chosen by `key` takes each place."""
     half = np.uint64(max(1, (int(size - 1).bit_length() + 1) // 2))
-    keys = np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64)
+    keys = np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64).astype(np.uint64)
     result = _feistel(places, half, keys)
     while (outside := result >= size).any():
         result[outside] = _feistel(result[outside], half, keys)

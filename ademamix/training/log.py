@@ -57,11 +57,11 @@ class Window:
         return row, diverged
 
     def state(self) -> dict[str, Any]:
-        return {"values": self.values, "first": self.first, "count": self.count}
+        return {"values": self.values[:, : self.count].clone(), "first": self.first, "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.values.copy_(state["values"])
         self.first, self.count = state["first"], state["count"]
+        self.values[:, : self.count] = state["values"]
 
 
 class Metrics:

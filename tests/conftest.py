@@ -1,0 +1,72 @@
+"""Fixtures: small data made in the test, a tiny run over it, scratch stores."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from ademamix.data import tokens
+from ademamix.spec import AdamW, AdEMAMix, Cosine, RunSpec, TokenFolder, Transformer
+
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.load_profile("suite")
+torch.set_num_threads(1)
+
+VOCABULARY = 32
+
+
+def text(length: int, seed: int) -> np.ndarray:
+    """Tokens with structure to learn: each is, mostly, a fixed function of the one before."""
+    draw = np.random.default_rng(seed)
+    found = np.zeros(length, dtype=np.uint8)
+    noise = draw.random(length) < 0.1
+    random = draw.integers(0, VOCABULARY, length)
+    for i in range(1, length):
+        found[i] = random[i] if noise[i] else (5 * int(found[i - 1]) + 1) % VOCABULARY
+    return found
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with one token folder, `made-small`, in two shards."""
+    root = tmp_path_factory.mktemp("data")
+    splits = {
+        "train": [text(9_000, 1), text(4_001, 2)],
+        "validation": [text(900, 3)],
+        "reserve": [text(900, 4)],
+    }
+    tokens.write(root / "made-small", splits, VOCABULARY, {"kind": "test"})
+    return root
+
+
+@pytest.fixture
+def ademamix_spec() -> RunSpec:
+    """A run of milliseconds a step on the data of `data_root`."""
+    return RunSpec(
+        task="language",
+        model=Transformer(
+            kind="transformer", width=16, layers=1, heads=2, positions=16, vocabulary=VOCABULARY
+        ),
+        data=TokenFolder(kind="tokens", set="made", tokenizer="small"),
+        optimizer=AdEMAMix(
+            kind="ademamix",
+            lr=1e-2,
+            weight_decay=0.1,
+            beta3=0.99,
+            alpha=4.0,
+            alpha_warmup=60,
+            beta3_warmup=60,
+        ),
+        schedule=Cosine(kind="cosine", warmup=5, horizon=60),
+        batch=4,
+        sequence=16,
+        seed=0,
+        clipping=0.5,
+    )
+
+
+@pytest.fixture
+def adamw_spec(ademamix_spec: RunSpec) -> RunSpec:
+    return ademamix_spec.changed(optimizer=AdamW(kind="adamw", lr=1e-2, weight_decay=0.1))

@@ -1,0 +1,247 @@
+"""AdEMAMix against the paper's Algorithm 1 in float64 at every step, and its conduct as an optimizer."""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ademamix import AdEMAMix
+
+STEPS = 40
+
+
+class Oracle:
+    """Algorithm 1 for one parameter, in numpy float64, written independently of the package."""
+
+    def __init__(self, theta: np.ndarray, beta1: float, beta2: float, beta3: float, alpha: float,
+                 lr: float, eps: float, weight_decay: float, warmup: int | None) -> None:  # fmt: skip
+        self.theta = theta.astype(np.float64)
+        self.m1, self.m2, self.nu = (np.zeros_like(self.theta) for _ in range(3))
+        self.beta1, self.beta2, self.beta3, self.alpha = beta1, beta2, beta3, alpha
+        self.lr, self.eps, self.weight_decay, self.warmup = lr, eps, weight_decay, warmup
+        self.t = 0
+
+    def step(self, g: np.ndarray) -> None:
+        self.t += 1
+        t, beta3, alpha = self.t, self.beta3, self.alpha
+        if self.warmup is not None and t < self.warmup:
+            mu = t / self.warmup
+            alpha = alpha * mu
+            half_life = lambda b: math.log(0.5) / math.log(b) - 1  # noqa: E731
+            if self.beta1:
+                now = (1 - mu) * half_life(self.beta1) + mu * half_life(beta3)
+                beta3 = 0.5 ** (1 / (now + 1))
+            else:
+                beta3 = beta3 ** (1 / mu)
+        g = g.astype(np.float64)
+        self.m1 = self.beta1 * self.m1 + (1 - self.beta1) * g
+        self.m2 = beta3 * self.m2 + (1 - beta3) * g
+        self.nu = self.beta2 * self.nu + (1 - self.beta2) * g**2
+        fast = self.m1 / (1 - self.beta1**t)
+        root = np.sqrt(self.nu / (1 - self.beta2**t))
+        direction = (fast + alpha * self.m2) / (root + self.eps)
+        self.theta = self.theta - self.lr * (direction + self.weight_decay * self.theta)
+
+
+def gradients(shape: tuple[int, ...], seed: int, steps: int = STEPS) -> list[Tensor]:
+    """Gradients with a drift, so that the slow average matters, over several magnitudes."""
+    draw = torch.Generator().manual_seed(seed)
+    scale = 10.0 ** torch.randn(shape, generator=draw)
+    return [scale * (0.3 + torch.randn(shape, generator=draw)) for _ in range(steps)]
+
+
+OPTIONS = [
+    {"betas": (0.9, 0.999, 0.9999), "alpha": 8.0, "alpha_warmup": 30, "beta3_warmup": 30},
+    {"betas": (0.9, 0.999, 0.99), "alpha": 2.0},
+    {"betas": (0.0, 0.999, 0.9999), "alpha": 5.0, "alpha_warmup": 25, "beta3_warmup": 25},
+    {"betas": (0.3, 0.95, 0.999), "alpha": 8.0, "weight_decay": 0.1},
+]
+
+
+@pytest.mark.parametrize("foreach", [True, False])
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_step_is_the_papers(options: dict[str, Any], foreach: bool, dtype: torch.dtype) -> None:
+    start = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
+    p = start.to(dtype, copy=True).requires_grad_()
+    optimizer = AdEMAMix([p], lr=1e-2, foreach=foreach, **options)
+    beta1, beta2, beta3 = options["betas"]
+    oracle = Oracle(start.numpy(), beta1, beta2, beta3, options["alpha"], 1e-2, 1e-8,
+                    options.get("weight_decay", 0.0), options.get("alpha_warmup"))  # fmt: skip
+    tolerance = 5e-5 if dtype == torch.float32 else 1e-10
+    for g in gradients((7, 5), seed=1):
+        p.grad = g.to(dtype)
+        optimizer.step()
+        oracle.step(g.numpy())
+        state = optimizer.state[p]
+        moved, expected = p.detach().numpy() - start.numpy(), oracle.theta - start.numpy()
+        assert np.linalg.norm(moved - expected) <= tolerance * np.linalg.norm(expected)
+        for name, value in (("exp_avg", oracle.m1), ("exp_avg_slow", oracle.m2), ("exp_avg_sq", oracle.nu)):
+            if name in state:
+                assert np.linalg.norm(state[name].numpy() - value) <= tolerance * np.linalg.norm(value)
+        assert ("exp_avg" in state) == (beta1 > 0)
+        assert state["step"] == oracle.t
+
+
+@pytest.mark.parametrize("foreach", [True, False])
+def test_without_alpha_it_is_torch_adamw(foreach: bool) -> None:
+    start = torch.randn(33, dtype=torch.float64)
+    ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
+    mine = AdEMAMix([ours], lr=3e-3, alpha=0.0, weight_decay=0.1, foreach=foreach)
+    torchs = torch.optim.AdamW([theirs], lr=3e-3, weight_decay=0.1)
+    for g in gradients((33,), seed=2):
+        ours.grad, theirs.grad = g.double(), g.double()
+        mine.step()
+        torchs.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+@given(st.lists(st.sampled_from([(), (0,), (1,), (3,), (5, 7), (2, 1, 3), (65,)]), min_size=1, max_size=5))
+def test_any_shapes_together_as_each_alone(shapes: list[tuple[int, ...]]) -> None:
+    starts = [torch.randn(s, generator=torch.Generator().manual_seed(i)) for i, s in enumerate(shapes)]
+    together = [s.clone().requires_grad_() for s in starts]
+    apart = [s.clone().requires_grad_() for s in starts]
+    optimizers = [AdEMAMix(together, lr=1e-2), *(AdEMAMix([p], lr=1e-2) for p in apart)]
+    for step in range(3):
+        for i, (a, b) in enumerate(zip(together, apart, strict=True)):
+            a.grad = b.grad = gradients(a.shape, seed=i, steps=step + 1)[-1]
+        for optimizer in optimizers:
+            optimizer.step()
+    for a, b in zip(together, apart, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_non_contiguous_parameters() -> None:
+    start = torch.randn(6, 4)
+    whole, transposed = start.clone().requires_grad_(), start.clone().t().detach().requires_grad_()
+    optimizers = AdEMAMix([whole]), AdEMAMix([transposed])
+    for g in gradients((6, 4), seed=3, steps=5):
+        whole.grad, transposed.grad = g, g.t()
+        for optimizer in optimizers:
+            optimizer.step()
+    assert torch.equal(whole, transposed.t())
+
+
+def test_each_parameter_counts_its_own_steps() -> None:
+    late, alone = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+    early = torch.ones(3, requires_grad=True)
+    options = {"alpha_warmup": 5, "beta3_warmup": 5}
+    both, single = AdEMAMix([early, late], **options), AdEMAMix([alone], **options)
+    for step, g in enumerate(gradients((3,), seed=4, steps=6)):
+        early.grad = g
+        late.grad = g if step >= 3 else None
+        both.step()
+        if step >= 3:
+            alone.grad = g
+            single.step()
+    assert torch.equal(late, alone)
+    assert both.state[early]["step"] == 6
+    assert both.state[late]["step"] == 3
+
+
+def test_groups_have_their_own_values() -> None:
+    a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    optimizer = AdEMAMix([{"params": [a], "lr": 0.0}, {"params": [b], "betas": (0.0, 0.9, 0.99)}], lr=0.1)
+    a.grad = b.grad = torch.ones(2)
+    optimizer.step()
+    assert torch.equal(a, torch.ones(2))
+    assert not torch.equal(b, torch.ones(2))
+    assert "exp_avg" not in optimizer.state[b]
+    with pytest.raises(ValueError, match="alpha must be ≥ 0"):
+        optimizer.add_param_group({"params": [torch.ones(1, requires_grad=True)], "alpha": -1.0})
+
+
+def test_maximize_is_descent_on_the_negative() -> None:
+    up, down = torch.ones(4, requires_grad=True), torch.ones(4, requires_grad=True)
+    ascend, descend = AdEMAMix([up], maximize=True), AdEMAMix([down])
+    for g in gradients((4,), seed=5, steps=4):
+        up.grad, down.grad = -g, g
+        ascend.step()
+        descend.step()
+    assert torch.equal(up, down)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": -1.0}, "lr must be"),
+        ({"betas": (0.9, 0.999, 1.0)}, "β3 must be"),
+        ({"betas": (0.9, 0.999)}, "betas must be"),
+        ({"alpha": -0.1}, "alpha must be"),
+        ({"eps": 0.0}, "eps must be"),
+        ({"weight_decay": float("nan")}, "weight_decay must be"),
+        ({"alpha_warmup": 0}, "alpha_warmup must be"),
+        ({"beta3_warmup": 0}, "beta3_warmup must be"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AdEMAMix([torch.ones(1, requires_grad=True)], **options)
+
+
+def test_sparse_and_complex_are_refused() -> None:
+    embedding = torch.nn.Embedding(4, 2, sparse=True)
+    embedding(torch.tensor([1])).sum().backward()
+    with pytest.raises(RuntimeError, match="sparse"):
+        AdEMAMix(embedding.parameters()).step()
+    z = torch.ones(2, dtype=torch.complex64, requires_grad=True)
+    z.grad = torch.ones_like(z)
+    with pytest.raises(RuntimeError, match="complex"):
+        AdEMAMix([z]).step()
+
+
+def _train(p: Tensor, optimizer: AdEMAMix, gs: list[Tensor]) -> None:
+    for g in gs:
+        p.grad = g.to(p.dtype)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("beta1", [0.9, 0.0])
+def test_state_dict_in_the_middle_changes_no_bit(dtype: torch.dtype, beta1: float) -> None:
+    make: Callable[[Tensor], AdEMAMix] = lambda p: AdEMAMix(  # noqa: E731
+        [p], betas=(beta1, 0.999, 0.9999), alpha_warmup=20, beta3_warmup=20
+    )
+    gs = gradients((11,), seed=6, steps=20)
+    whole = torch.ones(11, dtype=dtype, requires_grad=True)
+    _train(whole, make(whole), gs)
+    first = torch.ones(11, dtype=dtype, requires_grad=True)
+    before = make(first)
+    _train(first, before, gs[:9])
+    second = first.detach().clone().requires_grad_()
+    after = make(second)
+    after.load_state_dict(copy.deepcopy(before.state_dict()))
+    _train(second, after, gs[9:])
+    assert torch.equal(whole, second)
+    assert after.state[second]["exp_avg_slow"].dtype == torch.float32
+
+
+def test_a_closure_is_evaluated_with_gradients() -> None:
+    p = torch.ones(2, requires_grad=True)
+    optimizer = AdEMAMix([p], lr=0.1)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = (p**2).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure) == 2.0
+    assert (p < 1).all()
+
+
+def test_a_learning_rate_scheduler_of_torch_drives_it() -> None:
+    p = torch.ones(1, requires_grad=True)
+    optimizer = AdEMAMix([p], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    p.grad = torch.ones(1)
+    optimizer.step()
+    scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0.5

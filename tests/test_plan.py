@@ -1,0 +1,112 @@
+"""The union of needs, the order of training, and what the store still owes."""
+
+from pathlib import Path
+
+import pytest
+
+from ademamix.models.sizes import training_flops_per_token
+from ademamix.plan import cost, entries, in_order, unite
+from ademamix.scale import scale
+from ademamix.spec import Fork, Need, RunSpec
+from ademamix.store import Outcome, Store
+from ademamix.training import kept
+
+
+def _finish(store: Store, spec: RunSpec, step: int, observed: dict[str, list[int]] | None = None) -> None:
+    store.run(spec.id).begin(spec)
+    store.run(spec.id).finish(Outcome("finished", step, observed or {}, 1.0))
+
+
+def test_needs_on_one_run_are_united(adamw_spec: RunSpec) -> None:
+    wanted = unite(
+        {
+            "1": [Need(adamw_spec, 50, observe={"validation_loss": frozenset({25, 50})})],
+            "12": [Need(adamw_spec, 60, keep=frozenset({7}), observe={"validation_loss": frozenset({60})})],
+        }
+    )
+    (only,) = wanted.values()
+    assert only.until == 60
+    assert only.keep == {7}
+    assert only.observe == {"validation_loss": {25, 50, 60}}
+    assert only.figures == ("1", "12")
+
+
+def test_a_branch_brings_its_trunk_and_comes_after_it(adamw_spec: RunSpec) -> None:
+    branch = adamw_spec.changed(batch=2, fork=Fork(parent=adamw_spec, step=20))
+    order = in_order(unite({"4": [Need(branch, 60)]}))
+    assert [w.spec.id for w in order] == [adamw_spec.id, branch.id]
+    trunk, child = order
+    assert (trunk.until, trunk.keep) == (20, {20})
+    assert child.new_steps == 40
+    assert child.tokens == 40 * 2 * 16
+
+
+def test_the_longest_free_run_comes_first(adamw_spec: RunSpec) -> None:
+    specs = [adamw_spec.changed(seed=seed) for seed in range(3)]
+    needs = [Need(spec, until) for spec, until in zip(specs, (10, 30, 20), strict=True)]
+    assert [w.until for w in in_order(unite({"1": needs}))] == [30, 20, 10]
+
+
+def test_what_the_store_has_is_done(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    store = Store(tmp_path)
+    observe = {"validation_loss": frozenset({30, 60})}
+    wanted = in_order(unite({"1": [Need(adamw_spec, 60, observe=observe)]}))
+    assert not entries(wanted, store)[0].done
+    _finish(store, adamw_spec, 60, {"validation_loss": [30, 60]})
+    assert entries(wanted, store)[0].done
+    more = in_order(unite({"1": [Need(adamw_spec, 60, observe={"validation_loss": frozenset({45})})]}))
+    (entry,) = entries(more, store)
+    assert not entry.done
+    assert entry.again
+
+
+def test_a_longer_need_reopens_a_run(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    store = Store(tmp_path)
+    _finish(store, adamw_spec, 60)
+    (entry,) = entries(in_order(unite({"1": [Need(adamw_spec, 61)]})), store)
+    assert entry.again
+
+
+def test_a_diverged_run_is_done_whatever_its_length(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    store = Store(tmp_path)
+    store.run(adamw_spec.id).begin(adamw_spec)
+    store.run(adamw_spec.id).finish(Outcome("diverged", 31, {"validation_loss": [30]}, 1.0))
+    need = Need(adamw_spec, 60, observe={"validation_loss": frozenset({30, 60})})
+    (entry,) = entries(in_order(unite({"1": [need]})), store)
+    assert entry.done
+    assert entry.status == "diverged"
+
+
+def test_a_trunk_owes_checkpoints_only_to_pending_branches(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    store = Store(tmp_path)
+    branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=20))
+    wanted = in_order(unite({"4": [Need(adamw_spec, 60), Need(branch, 60)]}))
+    _finish(store, adamw_spec, 60)
+    assert [entry.done for entry in entries(wanted, store)] == [False, False]
+    _finish(store, branch, 60)
+    assert [entry.done for entry in entries(wanted, store)] == [True, True]
+
+
+def test_checkpoints_of_no_pending_need_are_removed(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    store = Store(tmp_path)
+    branches = [adamw_spec.changed(fork=Fork(parent=adamw_spec, step=step)) for step in (20, 30)]
+    wanted = in_order(unite({"4": [Need(adamw_spec, 60), *(Need(b, 60) for b in branches)]}))
+    _finish(store, adamw_spec, 60)
+    folder = store.run(adamw_spec.id).checkpoints
+    folder.mkdir()
+    for step in (20, 30, 60):
+        kept.path(folder, step).touch()
+        kept.path(folder, step).with_suffix(".json").touch()
+    _finish(store, branches[0], 60)
+    kept.prune(wanted, store)
+    assert kept.steps(folder) == [30]
+    assert [p.name for p in folder.glob("*.pt")] == ["000000030.pt"]
+
+
+def test_cost_states_operations_over_peak_and_utilisation(adamw_spec: RunSpec) -> None:
+    (w,) = in_order(unite({"1": [Need(adamw_spec, 60)]}))
+    at = scale("cpu")
+    flops = 60 * 4 * 16 * training_flops_per_token(adamw_spec.model, 16)
+    assert w.flops == pytest.approx(flops)
+    machine = at.machine
+    assert cost(w, at).hours == pytest.approx(flops / machine.peak_flops / machine.utilisation / 3600)

@@ -1,0 +1,122 @@
+"""The mapping rules: identity at paper, exact integers, monotone betas, no collisions."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ademamix.errors import UserError
+from ademamix.optim.schedules import half_life
+from ademamix.scale import refuse_collisions, scale, scales
+from ademamix.settings import ADAMW, ADEMAMIX, language_model, language_models, run
+from ademamix.spec import Fork, LinearDecay
+
+ALL = ("smoke", "cpu", "gpu", "paper")
+
+
+def test_the_scales_there_are() -> None:
+    assert scales() == list(ALL)
+    with pytest.raises(UserError, match="did you mean 'paper'"):
+        scale("papr")
+
+
+@pytest.mark.parametrize("size", ["110M", "330M", "1.3B"])
+@pytest.mark.parametrize("optimizer", [ADAMW, ADEMAMIX])
+def test_paper_is_the_identity(size: str, optimizer: str) -> None:
+    paper = run(size, optimizer, 256_000)
+    branch = paper.changed(fork=Fork(parent=paper, step=190_000))
+    assert scale("paper").map(paper) == paper
+    assert scale("paper").map(branch).id == branch.id
+
+
+@given(st.integers(1, 2_000_000), st.sampled_from(ALL))
+def test_steps_round_half_up(n: int, name: str) -> None:
+    at = scale(name)
+    exact = n * at.horizon / 256_000
+    assert at.steps(n) >= 1
+    assert at.steps(n) == max(1, int(exact + 0.5))
+
+
+def test_known_steps_at_cpu() -> None:
+    at = scale("cpu")
+    assert [at.steps(n) for n in (3_000, 256_000, 400_000, 500_000, 1_500_000)] == [
+        47,
+        4000,
+        6250,
+        7813,
+        23438,
+    ]
+    assert at.warmup(0) is None
+    assert at.warmup(None) is None
+    assert at.warmup(1) == 1
+
+
+@given(st.floats(0.0, 0.999999), st.floats(0.0, 0.999999), st.sampled_from(ALL))
+def test_betas_are_monotone_and_stay_above_the_fast_one(a: float, b: float, name: str) -> None:
+    a, b = sorted((a, b))
+    at = scale(name)
+    assert at.beta(a) <= at.beta(b)
+    assert at.beta(b) > 0.9 if b > 0.9 else at.beta(b) == b
+    assert at.beta(b) < 1
+
+
+def test_slow_betas_map_in_half_life() -> None:
+    at = scale("cpu")
+    assert half_life(at.beta(0.9999)) == pytest.approx(0.06 * 4000)
+    ratio = half_life(0.99999) / half_life(0.9999)
+    assert half_life(at.beta(0.99999)) / half_life(at.beta(0.9999)) == pytest.approx(ratio)
+    assert half_life(scale("smoke").beta(0.9999)) == pytest.approx(12)
+
+
+def test_learning_rates_keep_their_ratio_to_the_best() -> None:
+    at = scale("cpu")
+    size = language_model("1.3B")
+    best = at.lr["1.3B"][ADEMAMIX]
+    assert at.learning_rate(3e-4, size, ADEMAMIX) == pytest.approx(best)
+    assert at.learning_rate(6e-4, size, ADEMAMIX) == pytest.approx(2 * best)
+
+
+def test_batches_keep_their_ratio() -> None:
+    at = scale("cpu")
+    size = language_model("110M")
+    assert [at.batch_size(b, size) for b in (4, 32, 64, 512)] == [1, 8, 16, 128]
+    with pytest.raises(UserError, match="less than one sequence"):
+        at.batch_size(2, size)
+    assert scale("smoke").batch_size(4, size) == 1
+
+
+def test_alpha_clipping_decay_and_small_betas_never_change() -> None:
+    for size in language_models():
+        paper, mapped = run(size, ADEMAMIX, 256_000), scale("cpu").map(run(size, ADEMAMIX, 256_000))
+        for field in ("alpha", "beta1", "beta2", "weight_decay"):
+            assert getattr(mapped.optimizer, field) == getattr(paper.optimizer, field)
+        assert mapped.clipping == paper.clipping
+
+
+def test_a_fork_maps_with_its_parent() -> None:
+    trunk = run("110M", ADAMW, 256_000)
+    decay = LinearDecay(kind="linear-decay", warmup=3_000, start=190_000, end=240_000)
+    branch = trunk.changed(schedule=decay, fork=Fork(parent=trunk, step=190_000))
+    mapped = scale("cpu").map(branch, seed=2)
+    assert mapped.fork is not None
+    assert mapped.fork.step == scale("cpu").steps(190_000)
+    assert mapped.fork.parent == scale("cpu").map(trunk, seed=2)
+    assert (mapped.schedule.start, mapped.schedule.end) == (2969, 3750)
+
+
+def test_collisions_are_refused_but_at_smoke() -> None:
+    at = scale("cpu").model_copy(update={"horizon": 100})
+    with pytest.raises(UserError, match="are both 1 at scale"):
+        refuse_collisions(at, {2_000, 3_000})
+    refuse_collisions(at.model_copy(update={"name": "smoke"}), {2_000, 3_000})
+
+
+def test_no_steps_of_the_paper_collide_at_cpu() -> None:
+    """Every step count that the paper names for its language models stays distinct."""
+    named = [10_000, 25_000, 30_000, 40_000, 50_000, 70_000, 90_000, 100_000, 128_000, 170_000, 190_000,
+             200_000, 230_000, 250_000, 256_000, 270_000, 280_000, 290_000, 300_000, 330_000, 360_000,
+             390_000, 400_000, 500_000, 600_000, 770_000, 900_000, 1_000_000, 1_300_000,
+             1_500_000]  # fmt: skip
+    mapped = [scale("cpu").steps(n) for n in named]
+    assert all(a < b for a, b in itertools.pairwise(mapped))

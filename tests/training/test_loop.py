@@ -1,0 +1,313 @@
+"""Training: a golden curve, and that observing, stopping, killing and forking change no bit."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ademamix.spec import Constant, Fork, RunSpec, override
+from ademamix.store import Store
+from ademamix.training import checkpoint, kept
+from ademamix.training.job import FAILED, Job
+from ademamix.training.worker import work
+
+OBSERVE = {"validation_loss": frozenset({20, 40, 60})}
+
+
+def job(spec: RunSpec, **changes: Any) -> Job:
+    plain = Job(
+        spec=spec,
+        until=60,
+        keep=frozenset({60}),
+        observe=OBSERVE,
+        log_every=7,
+        checkpoint_seconds=1e9,
+        validation_windows=8,
+    )
+    return replace(plain, **changes)
+
+
+def train(the_job: Job, root: Path, data_root: Path) -> int:
+    return work(the_job, root, data_root, "cpu", 1)
+
+
+def state(root: Path, spec: RunSpec, step: int = 60) -> dict[str, Any]:
+    found = checkpoint.load(Store(root).run(spec.id).checkpoints, step, torch.device("cpu"))
+    assert found is not None
+    return found
+
+
+def same(a: Any, b: Any) -> bool:
+    """Bitwise equality of nested states, but for time, name, and a key that torch adds on loading."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        ignored = {"seconds", "id", "differentiable"}
+        return a.keys() - ignored == b.keys() - ignored and all(
+            same(a[k], b[k]) for k in a if k not in ignored
+        )
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+@pytest.fixture
+def trained(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> Path:
+    """A store with the run trained to its end without interruption."""
+    root = tmp_path / "straight"
+    assert train(job(ademamix_spec), root, data_root) == 0
+    return root
+
+
+def test_golden_curve(trained: Path, ademamix_spec: RunSpec) -> None:
+    """Fifty steps and more of loss, to tolerances that other CPUs and torch versions keep."""
+    rows = Store(trained).run(ademamix_spec.id).metrics()
+    golden = json.loads((Path(__file__).parent / "golden_curve.json").read_text())
+    assert [row["step"] for row in rows] == [row["step"] for row in golden]
+    for row, expected in zip(rows, golden, strict=True):
+        assert row == pytest.approx(expected, rel=2e-3)
+    assert rows[-1]["validation_loss"] < 0.95 * rows[0]["loss"]
+
+
+def test_the_outcome_says_what_was_done(trained: Path, ademamix_spec: RunSpec) -> None:
+    outcome = Store(trained).run(ademamix_spec.id).outcome()
+    assert outcome is not None
+    assert (outcome.status, outcome.step) == ("finished", 60)
+    assert outcome.observed == {"validation_loss": [20, 40, 60]}
+    assert outcome.machine["torch"] == torch.__version__
+
+
+def test_observing_logging_and_saving_change_no_bit(
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    quiet = job(ademamix_spec, observe={}, log_every=60)
+    busy = job(
+        ademamix_spec,
+        observe={"validation_loss": frozenset(range(1, 61))},
+        log_every=1,
+        keep=frozenset(range(10, 61, 10)),
+        checkpoint_seconds=0.0,
+    )
+    straight = state(trained, ademamix_spec)
+    for number, other in enumerate((quiet, busy)):
+        root = tmp_path / str(number)
+        assert train(other, root, data_root) == 0
+        for part in ("model", "optimizer"):
+            assert same(state(root, ademamix_spec)[part], straight[part])
+
+
+def test_micro_batches_give_the_same_gradient(
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    assert train(job(ademamix_spec, micro_batch=3), tmp_path, data_root) == 0
+    rows, others = (Store(r).run(ademamix_spec.id).metrics() for r in (trained, tmp_path))
+    assert rows[-1]["validation_loss"] == pytest.approx(others[-1]["validation_loss"], rel=1e-3)
+
+
+def _process(the_job: Job, root: Path, data_root: Path, extra: str = "") -> subprocess.Popen[str]:
+    """A worker in a process of its own, slowed to some 10 ms a step so that it can be hit."""
+    import pickle
+
+    path = root.parent / f"{root.name}.job"
+    path.write_bytes(pickle.dumps(the_job))
+    code = f"""
+import pickle, sys, time
+from pathlib import Path
+from ademamix.training import loop, worker
+update = loop.Trainer.update
+def slow(self, t):
+    update(self, t)
+    time.sleep(0.01)
+    print(t, flush=True)
+loop.Trainer.update = slow
+{extra}
+job = pickle.loads(Path({str(path)!r}).read_bytes())
+sys.exit(worker.work(job, Path({str(root)!r}), Path({str(data_root)!r}), "cpu", 1))
+"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def _wait_for_step(process: subprocess.Popen[str], step: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= step:
+            return
+
+
+def test_sigkill_at_random_moments_changes_no_bit(
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    root = tmp_path / "killed"
+    often = job(ademamix_spec, checkpoint_seconds=0.03)
+    draw = random.Random(0)
+    kills = 0
+    for target in (8, 21, 33, 52):
+        process = _process(often, root, data_root)
+        _wait_for_step(process, target)
+        time.sleep(draw.random() * 0.02)
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert kills >= 3
+    assert Store(root).run(ademamix_spec.id).outcome() is None
+    assert train(often, root, data_root) == 0
+    assert same(state(root, ademamix_spec), state(trained, ademamix_spec))
+    runs = [Store(r).run(ademamix_spec.id) for r in (root, trained)]
+    assert runs[0].metrics() == runs[1].metrics()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_and_the_shells_exit_code(
+    number: int, trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    root = tmp_path / "stopped"
+    process = _process(job(ademamix_spec), root, data_root)
+    _wait_for_step(process, 25)
+    os.kill(process.pid, number)
+    assert process.wait(timeout=30) == 128 + number
+    run = Store(root).run(ademamix_spec.id)
+    assert run.outcome() is None
+    (step,) = kept.steps(run.checkpoints)
+    assert 25 <= step < 60
+    assert train(job(ademamix_spec), root, data_root) == 0
+    assert same(state(root, ademamix_spec), state(trained, ademamix_spec))
+    assert run.metrics() == Store(trained).run(ademamix_spec.id).metrics()
+
+
+def test_an_unreadable_checkpoint_is_passed_over_with_a_warning(
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    root = tmp_path / "torn"
+    process = _process(job(ademamix_spec, checkpoint_seconds=0.0), root, data_root)
+    _wait_for_step(process, 30)
+    process.kill()
+    process.wait()
+    folder = Store(root).run(ademamix_spec.id).checkpoints
+    newest = kept.path(folder, kept.steps(folder)[-1])
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    with pytest.warns(UserWarning, match="does not match its checksum"):
+        assert train(job(ademamix_spec), root, data_root) == 0
+    assert same(state(root, ademamix_spec), state(trained, ademamix_spec))
+
+
+def test_a_branch_that_changes_nothing_ends_as_its_trunk(
+    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    assert train(job(ademamix_spec, keep=frozenset({21, 60})), tmp_path, data_root) == 0
+    branch = ademamix_spec.changed(fork=Fork(parent=ademamix_spec, step=21))
+    assert train(job(branch), tmp_path, data_root) == 0
+    for part in ("model", "optimizer"):
+        assert same(state(tmp_path, branch)[part], state(tmp_path, ademamix_spec)[part])
+    trunk_rows = [r for r in Store(tmp_path).run(ademamix_spec.id).metrics() if r["step"] > 21]
+    assert Store(tmp_path).run(branch.id).metrics() == trunk_rows
+
+
+def test_injecting_changes_exactly_one_batch(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+    from ademamix.training.language import LanguageTask
+
+    branch = ademamix_spec.changed(fork=Fork(parent=ademamix_spec, step=21, inject=1))
+    tasks = [LanguageTask(s, data_root, torch.device("cpu"), 8) for s in (ademamix_spec, branch)]
+    differ = [t for t in range(22, 61) if not torch.equal(tasks[0].batch(t), tasks[1].batch(t))]
+    assert differ == [22]
+    assert torch.equal(tasks[1].batch(22), tasks[0].reserve(1))
+
+
+def test_switching_optimizers_through_a_fork(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, ademamix_spec: RunSpec
+) -> None:
+    assert train(job(adamw_spec, keep=frozenset({20, 60})), tmp_path, data_root) == 0
+    plain = override(ademamix_spec, ["optimizer.alpha=0"]).changed(fork=Fork(parent=adamw_spec, step=20))
+    assert train(job(plain), tmp_path, data_root) == 0
+    ends = [Store(tmp_path).run(s.id).metrics()[-1]["validation_loss"] for s in (adamw_spec, plain)]
+    assert ends[0] == pytest.approx(ends[1], rel=1e-4)  # α = 0 is AdamW
+    optimizer = state(tmp_path, plain)["optimizer"]["state"][0]
+    assert (optimizer["schedule_start"], float(optimizer["step"])) == (20, 60.0)
+
+
+def test_a_missing_trunk_checkpoint_fails_that_run_in_one_line(
+    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    branch = ademamix_spec.changed(fork=Fork(parent=ademamix_spec, step=21))
+    assert train(job(branch), tmp_path, data_root) == FAILED
+    message = Store(tmp_path).run(branch.id).failure_path.read_text()
+    assert "no usable checkpoint of step 21" in message
+    assert message.count("\n") == 1
+
+
+def test_divergence_is_a_result_and_its_branches_share_it(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    wild = override(adamw_spec, ["optimizer.lr=1e38", "clipping=null", "schedule.warmup=null"])
+    assert train(job(wild, keep=frozenset({50})), tmp_path, data_root) == 0
+    run = Store(tmp_path).run(wild.id)
+    outcome = run.outcome()
+    assert outcome is not None
+    assert outcome.status == "diverged"
+    assert 1 < outcome.step < 20
+    assert max((row["step"] for row in run.metrics()), default=0) < outcome.step
+    branch = wild.changed(fork=Fork(parent=wild, step=50))
+    assert train(job(branch), tmp_path, data_root) == 0
+    assert Store(tmp_path).run(branch.id).status()[0] == "diverged"
+
+
+def test_a_constant_rate_is_extended_not_retrained(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    trunk = adamw_spec.changed(schedule=Constant(kind="constant", warmup=5))
+    short = job(trunk, until=30, keep=frozenset(), observe={"validation_loss": frozenset({20})})
+    assert train(short, tmp_path / "twice", data_root) == 0
+    process = _process(job(trunk), tmp_path / "twice", data_root)
+    _wait_for_step(process, 1)
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) == 32  # step 31 was the first it made
+    process.stdout.read()
+    assert process.wait() == 0
+    assert train(job(trunk), tmp_path / "once", data_root) == 0
+    assert same(state(tmp_path / "twice", trunk), state(tmp_path / "once", trunk))
+
+
+def test_a_run_that_lacks_an_observation_is_trained_again_whole(
+    trained: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    more = {"validation_loss": frozenset({10, 20, 40, 60})}
+    assert train(job(ademamix_spec, observe=more), trained, data_root) == 0
+    rows = Store(trained).run(ademamix_spec.id).metrics()
+    assert [r["step"] for r in rows if "validation_loss" in r] == [10, 20, 40, 60]
+
+
+def test_two_workers_train_a_run_once(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+    both = [_process(job(ademamix_spec), tmp_path / "store", data_root) for _ in range(2)]
+    steps = [p.communicate(timeout=60)[0].split() for p in both]
+    assert [p.returncode for p in both] == [0, 0]
+    assert sorted(map(len, steps)) == [0, 60]
+
+
+def test_a_crash_leaves_its_traceback(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+    extra = "loop.Trainer.observe = lambda self: 1 / 0"
+    process = _process(job(ademamix_spec), tmp_path / "store", data_root, extra)
+    assert process.wait(timeout=60) == FAILED
+    run = Store(tmp_path / "store").run(ademamix_spec.id)
+    assert "ZeroDivisionError" in run.failure_path.read_text()
+    assert run.status()[0] == "failed"
+
+
+def test_a_full_disk_fails_in_one_line(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+    extra = """
+import errno, os
+from ademamix.training import checkpoint
+def full(*args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "checkpoints")
+checkpoint.save = full
+"""
+    process = _process(job(ademamix_spec), tmp_path / "store", data_root, extra)
+    assert process.wait(timeout=60) == FAILED
+    message = Store(tmp_path / "store").run(ademamix_spec.id).failure_path.read_text()
+    assert message == "No space left on device (checkpoints); name another place with --runs DIR\n"
