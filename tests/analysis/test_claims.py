@@ -1,0 +1,80 @@
+"""How effects become verdicts."""
+
+import pandas as pd
+import pytest
+
+from analysis.claims import Claim, Effect, at, difference, final
+
+
+def claim(effects: list[Effect], **changes: object) -> Claim:
+    return Claim("name", "statement", "statistic", measure=lambda frame: effects, **changes)  # type: ignore[arg-type]
+
+
+def verdict(effects: list[Effect], scale: str = "cpu", noise: float | None = 0.01, **changes: object) -> str:
+    return str(claim(effects, **changes).judge(pd.DataFrame(), scale, noise)["verdict"])
+
+
+def test_one_seed_needs_more_than_two_sigma_root_two() -> None:
+    assert verdict([Effect("e", (0.029,))]) == "reproduced"
+    assert verdict([Effect("e", (0.028,))]) == "inconclusive"
+    assert verdict([Effect("e", (-0.028,))]) == "inconclusive"
+    assert verdict([Effect("e", (-0.029,))]) == "not reproduced"
+
+
+def test_one_seed_without_known_noise_decides_nothing() -> None:
+    assert verdict([Effect("e", (5.0,))], noise=None) == "inconclusive"
+
+
+def test_several_seeds_use_their_own_interval() -> None:
+    assert verdict([Effect("e", (0.010, 0.011, 0.012))], noise=9.0) == "reproduced"
+    assert verdict([Effect("e", (0.010, 0.011, -0.012))]) == "inconclusive"
+    assert verdict([Effect("e", (-0.010, -0.011, -0.012))]) == "not reproduced"
+
+
+def test_exact_effects_have_no_noise() -> None:
+    assert verdict([Effect("e", (1e-9,), exact=True)], noise=None) == "reproduced"
+    assert verdict([Effect("e", (0.0,), exact=True)], noise=None) == "not reproduced"
+
+
+def test_thresholds_shift_the_question() -> None:
+    assert verdict([Effect("e", (0.5,), exact=True)], threshold=0.6) == "not reproduced"
+    assert verdict([Effect("e", (-0.1,), exact=True)], threshold=-0.5) == "reproduced"
+
+
+def test_all_must_hold_unless_fewer_are_asked() -> None:
+    good, bad, unsure = Effect("g", (1.0,)), Effect("b", (-1.0,)), Effect("u", (0.0,))
+    assert verdict([good, good]) == "reproduced"
+    assert verdict([good, bad]) == "not reproduced"
+    assert verdict([good, unsure]) == "inconclusive"
+    assert verdict([good, bad, unsure], at_least=1) == "reproduced"
+    assert verdict([good, bad, unsure], at_least=2) == "inconclusive"
+    assert verdict([good, bad, bad], at_least=2) == "not reproduced"
+
+
+def test_smoke_judges_nothing_and_tuning_is_circular() -> None:
+    assert verdict([Effect("e", (1.0,))], scale="smoke") == "not run"
+    assert verdict([Effect("e", (1.0,))], tuned=True) == "inconclusive"
+    assert verdict([Effect("e", (1.0,))], scale="paper", tuned=True) == "reproduced"
+
+
+FRAME = pd.DataFrame(
+    [
+        ("a", "AdamW", 0, 10, 3.0), ("a", "AdamW", 0, 20, 2.0),
+        ("a", "AdamW", 1, 10, 3.1), ("a", "AdamW", 1, 20, 2.1),
+        ("a", "AdEMAMix", 1, 10, 2.8), ("a", "AdEMAMix", 1, 20, 1.5),
+    ],
+    columns=["panel", "series", "seed", "x", "y"],
+)  # fmt: skip
+
+
+def test_values_are_paired_by_seed() -> None:
+    effect = difference("d", final(FRAME, "a", "AdamW"), final(FRAME, "a", "AdEMAMix"))
+    assert effect.values == (pytest.approx(0.6),)
+    assert at(FRAME, "a", "AdamW", 0.5) == {0: 3.0, 1: 3.1}
+
+
+def test_nothing_missing_defaults_to_anything() -> None:
+    with pytest.raises(KeyError, match="no series 'Lion'"):
+        final(FRAME, "a", "Lion")
+    with pytest.raises(ValueError, match="no seed in common"):
+        difference("d", {0: 1.0}, {1: 1.0})

@@ -1,0 +1,170 @@
+"""Every figure: its specs at every scale, the paper's own numbers, and end to end at smoke."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ademamix import registry
+from ademamix.checkout import checkout
+from ademamix.errors import UserError
+from ademamix.plan import entries, in_order, unite
+from ademamix.report import plan_json
+from ademamix.scale import scale, scales
+from ademamix.spec import RunSpec
+from ademamix.store import Store
+from analysis.tables import COLUMNS, read_table
+
+ROOT = checkout()
+
+
+def cli(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ademamix", *args], cwd=ROOT, capture_output=True, text=True, timeout=timeout
+    )
+
+
+@pytest.mark.parametrize("name", scales())
+def test_every_spec_of_every_figure_builds(name: str) -> None:
+    at = scale(name)
+    wanted = unite(registry.needs(registry.figures().values(), at))
+    assert wanted
+    for id, w in wanted.items():
+        assert isinstance(w.spec, RunSpec)
+        assert w.spec.id == id
+        assert w.until >= 1
+        for steps in w.observe.values():
+            assert max(steps) <= w.until
+
+
+def _paper_runs(*figures: str) -> list[dict]:
+    chosen = [registry.figure(name) for name in figures]
+    wanted = in_order(unite(registry.needs(chosen, scale("paper"))))
+    return plan_json(entries(wanted, Store(Path("/nonexistent"))), scale("paper"))["runs"]
+
+
+def test_figure_1_at_paper_is_the_papers() -> None:
+    """Steps, batches and tokens of appendix B.1, typed in."""
+    found = {(r["model"]["width"], r["optimizer"]["kind"], r["steps"]): r for r in _paper_runs("1")}
+    lengths = {
+        768: (64, {256_000: 17, 400_000: 26, 500_000: 33}),
+        1024: (96, {256_000: 25, 400_000: 39, 500_000: 49}),
+        2048: (128, {256_000: 34, 770_000: 101, 1_000_000: 131}),
+    }
+    expected = {
+        (width, kind, steps): (batch, tokens)
+        for width, (batch, by_length) in lengths.items()
+        for steps, tokens in by_length.items()
+        for kind in ("adamw", "ademamix")
+    } | {(2048, "adamw", 1_500_000): (128, 197)}
+    assert found.keys() == expected.keys()
+    for key, (batch, tokens) in expected.items():
+        run = found[key]
+        assert run["batch"] == batch
+        assert run["sequence"] == 1024
+        assert round(run["tokens"] / 1e9) == tokens
+        assert run["schedule"] == {"kind": "cosine", "warmup": 3000, "horizon": key[2]}
+        best = {768: (1e-3, 1e-3, 8.0), 1024: (5e-4, 5e-4, 8.0), 2048: (5e-4, 3e-4, 5.0)}[key[0]]
+        if key[1] == "adamw":
+            assert run["optimizer"] == {"kind": "adamw", "lr": best[0], "weight_decay": 0.1}
+        else:
+            assert run["optimizer"] == {
+                "kind": "ademamix", "lr": best[1], "weight_decay": 0.1, "beta3": 0.9999, "alpha": best[2],
+                "alpha_warmup": key[2], "beta3_warmup": key[2],
+            }  # fmt: skip
+
+
+def test_figure_12_at_paper_is_the_papers() -> None:
+    runs = _paper_runs("12")
+    ademamix = [r["optimizer"] for r in runs if r["optimizer"]["kind"] == "ademamix"]
+    found = sorted((o["alpha"], o["beta3"]) for o in ademamix)
+    sweep = [(a, 0.9999) for a in (2, 6, 8, 10, 15, 20, 30, 40)]
+    assert found == sorted([*sweep, *((8, b) for b in (0.99, 0.999, 0.99999, 0.999995))])
+    assert len(runs) == 13
+    assert {(r["steps"], r["batch"], r["fork_step"]) for r in runs} == {(256_000, 64, None)}
+    assert {tuple(r["figures"]) for r in runs} == {("12",)}
+
+
+def test_baselines_are_shared_between_figures() -> None:
+    both = _paper_runs("1", "12")
+    assert sum(r["figures"] == ["1", "12"] for r in both) == 2  # AdamW, and AdEMAMix with α 8, β3 0.9999
+    assert len(both) == 19 + 13 - 2
+
+
+def test_a_panel_needs_only_its_own_runs() -> None:
+    assert len(_paper_runs("12a")) == 8
+    assert len(_paper_runs("12b")) == 6
+    for name, message in (("12c", "no panel c"), ("99", "not in the paper"), ("4", "not built yet")):
+        with pytest.raises(UserError, match=message):
+            registry.figure(name)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All figures at smoke, from nothing, through the command line."""
+    root = tmp_path_factory.mktemp("smoke")
+    done = cli(
+        "run", "--scale", "smoke", "--runs", str(root / "runs"), "--out", str(root / "figures" / "smoke")
+    )
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def test_every_figure_runs_end_to_end_at_smoke(smoke: Path) -> None:
+    for figure in registry.figures().values():
+        folder = smoke / "figures" / ("exact" if figure.exact else "smoke")
+        frame = read_table(folder / f"{figure.name}.csv")
+        assert list(frame.columns) == COLUMNS
+        assert not frame.empty
+        assert sorted(frame["panel"].unique()) == list(figure.module.PANELS)
+        for suffix in ("png", "pdf"):
+            assert (folder / f"{figure.name}.{suffix}").stat().st_size > 5_000
+        verdicts = json.loads((folder / "claims.json").read_text())[figure.name]
+        assert len(verdicts["claims"]) == len(figure.module.CLAIMS)
+        if not figure.exact:
+            assert {claim["verdict"] for claim in verdicts["claims"]} == {"not run"}
+
+
+def test_a_second_run_trains_nothing_and_draws_the_same_bytes(smoke: Path) -> None:
+    out = smoke / "figures" / "smoke"
+    before = {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()}
+    trained = {p: p.stat().st_mtime_ns for p in (smoke / "runs").glob("*/metrics.jsonl")}
+    done = cli("run", "--figure", "1", "--figure", "12", "--scale", "smoke", "--runs", str(smoke / "runs"),
+               "--out", str(out))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {p: p.stat().st_mtime_ns for p in (smoke / "runs").glob("*/metrics.jsonl")} == trained
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+
+
+def test_one_panel_alone(smoke: Path, tmp_path: Path) -> None:
+    done = cli("run", "--figure", "12a", "--scale", "smoke", "--runs", str(smoke / "runs"), "--out",
+               str(tmp_path / "smoke"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(read_table(tmp_path / "smoke" / "figure-12a.csv")["panel"]) == {"a"}
+    assert (tmp_path / "smoke" / "figure-12a.png").exists()
+
+
+def test_records_carry_a_figure_to_a_new_store(smoke: Path, tmp_path: Path) -> None:
+    old, new, records = str(smoke / "runs"), str(tmp_path / "runs"), str(tmp_path / "records")
+    assert cli("export", "--scale", "smoke", "--runs", old, "--out", str(tmp_path)).returncode == 0
+    loaded = cli("import", "--from", records, "--runs", new)
+    assert loaded.returncode == 0, loaded.stderr
+    done = cli("run", "--figure", "12", "--scale", "smoke", "--runs", new, "--out", str(tmp_path / "smoke"))
+    assert done.returncode == 0, done.stderr
+    assert "to train" not in done.stderr
+    drawn = (tmp_path / "smoke" / "figure-12.csv").read_bytes()
+    assert drawn == (smoke / "figures" / "smoke" / "figure-12.csv").read_bytes()
+
+
+def test_figure_2_golden(smoke: Path) -> None:
+    """Distances along the exact trajectories, typed in from an independent computation."""
+    frame = read_table(smoke / "figures" / "exact" / "figure-02.csv")
+    line = frame[frame["panel"] == "a"].set_index(["series", "x"])["y"]
+    golden = pd.read_csv(Path(__file__).parent / "golden_figure_02.csv")
+    for row in golden.itertuples():
+        assert line[row.series, row.x] == pytest.approx(row.y, rel=1e-4), row
+    assert len(golden) == 18
