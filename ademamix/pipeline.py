@@ -95,8 +95,9 @@ def produce(
     if not settings:
         everything = in_order(unite(registry.needs(registry.figures().values(), at)))
         write_noise(everything, store, out / "noise.csv")
-    for figure in figures:
-        folder = out.parent / "exact" if figure.exact else out
-        if not figure.panel:
-            for verdicts in write_claims([whole(figure)], folder, folder):
+    # A changed seed spread can change any verdict of the scale, so all of them are judged again.
+    asked = {whole(figure).name for figure in figures}
+    for folder in sorted({out.parent / "exact" if figure.exact else out for figure in figures}):
+        for verdicts in write_claims(registry.figures().values(), folder, folder):
+            if verdicts["figure"] in asked:
                 print_verdicts(verdicts)
