@@ -4,8 +4,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; a UserError is one line on stderr and exit code 1."""
+    """Run the command line.
+
+    What the user can mend is one line on stderr and exit code 1 (2 for a wrong option); Ctrl-C is 130.
+    """
     try:
+        import click
+
         from ademamix.cli import cli
     except ModuleNotFoundError as error:
         sys.exit(
@@ -15,9 +20,14 @@ def main() -> None:
     from ademamix.errors import UserError
 
     try:
-        cli.main(prog_name="ademamix")
+        sys.exit(cli.main(prog_name="ademamix", standalone_mode=False))
     except UserError as error:
         sys.exit(f"ademamix: {error}")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -323,6 +323,8 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
     """
     store = Store(runs)
     store.open()
+    if scale_name:
+        scale(scale_name)  # refuses an unknown one
     pattern = f"{scale_name or '*'}/records/*.json.gz"
     paths = source.glob("*.json.gz") if source else (checkout() / "figures").glob(pattern)
     loaded = [load_record(path, store) for path in sorted(paths)]

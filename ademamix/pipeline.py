@@ -17,7 +17,6 @@ from ademamix.registry import Figure
 from ademamix.report import describe, print_verdicts
 from ademamix.scale import Scale
 from ademamix.store import Store
-from ademamix.training import kept
 from ademamix.training.job import job_of
 
 THREADS = 1  # for each worker on a CPU: runs side by side use the cores better than one run does
@@ -34,8 +33,8 @@ def devices(at: Scale, jobs: int | None) -> list[str]:
 
 def count_gpus() -> int:
     """GPUs this machine has, asked of the driver so that torch need not be imported."""
-    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
-        return len(visible.split(","))
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return len([name for name in visible.split(",") if name])
     if not shutil.which("nvidia-smi"):
         return 0
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
@@ -49,7 +48,7 @@ def train(wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jo
         UserError: runs failed; the others are done.
     """
     console = Console(stderr=True)
-    todo = [job_of(entry.wanted, at) for entry in entries(wanted, store) if not entry.done]
+    todo = [job_of(entry, at) for entry in entries(wanted, store) if not entry.done]
     if not todo:
         return 0
     store.open()
@@ -64,7 +63,7 @@ def train(wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jo
     )
     with RunProgress(console, store, todo, lambda job: describe(job.spec)) as display:
         failed, code = launch(todo, store, data_root, workers, THREADS, display)
-    kept.prune(wanted, store)
+    prune(wanted, store)
     if failed and not code:
         first = failed[0].spec.id
         raise UserError(
@@ -74,6 +73,19 @@ def train(wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jo
     if code:
         console.print("stopped; call again to go on from here")
     return code
+
+
+def prune(wanted: Sequence[Wanted], store: Store) -> None:
+    """Delete the checkpoints of complete runs that nothing needs any more.
+
+    What a need keeps stays, as does what branches that are still to be trained start from, and the
+    last checkpoint of a run that can be extended.
+    """
+    for entry in entries(wanted, store):
+        run = store.run(entry.wanted.spec.id)
+        if (outcome := run.outcome()) and run.checkpoints.exists():
+            last = {outcome.step} if entry.wanted.spec.extendable else set()
+            run.remove_checkpoints_except(entry.owed | last)
 
 
 def produce(

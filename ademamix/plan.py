@@ -15,11 +15,12 @@ BYTES_PER_LINE = 90  # of metrics.jsonl
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run, and all that the figures together want of it."""
+    """A run, and all that the figures together want of it; `forks`: where its branches start."""
 
     spec: RunSpec
     until: int
     keep: frozenset[int] = frozenset()
+    forks: frozenset[int] = frozenset()
     observe: Mapping[str, frozenset[int]] = field(default_factory=dict)
     figures: tuple[str, ...] = ()
 
@@ -41,18 +42,19 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
     """One `Wanted` for each run, by id; trunks of branches are wanted up to the fork."""
     wanted: dict[str, Wanted] = {}
 
-    def add(need: Need, figure: str) -> None:
+    def add(need: Need, figure: str, forks: frozenset[int] = frozenset()) -> None:
         spec = need.run
         old = wanted.get(spec.id, Wanted(spec, until=0))
         wanted[spec.id] = replace(
             old,
             until=max(old.until, need.until),
             keep=old.keep | need.keep,
+            forks=old.forks | forks,
             observe=unite_observations(old.observe, need.observe),
             figures=tuple(sorted({*old.figures, figure}, key=lambda f: (int(f), f))),
         )
         if fork := spec.fork:
-            add(Need(fork.parent, fork.step, keep=frozenset({fork.step})), figure)
+            add(Need(fork.parent, fork.step), figure, forks=frozenset({fork.step}))
 
     for figure, needs in needs_by_figure.items():
         for need in needs:
@@ -80,12 +82,15 @@ class Entry:
 
     Attributes:
         status: of the run in the store.
+        owed: checkpoints it must leave: those that a need keeps, and those that branches which
+            are still to be trained start from.
         done: whether nothing has to be trained for what is wanted.
         again: the run is complete but lacks something wanted now, so it is trained again or extended.
     """
 
     wanted: Wanted
     status: Status
+    owed: frozenset[int]
     done: bool
     again: bool
 
@@ -96,18 +101,19 @@ def entries(wanted: Iterable[Wanted], store: Store) -> list[Entry]:
     states: dict[str, tuple[Status, Outcome | None]] = {
         w.spec.id: store.run(w.spec.id).status() for w in wanted
     }
-    pending_forks: dict[str, set[int]] = {}
+    pending_forks: dict[str, frozenset[int]] = {}
     found: dict[str, Entry] = {}
     for w in reversed(wanted):  # branches first: a trunk owes checkpoints only to pending branches
         status, outcome = states[w.spec.id]
-        need = Need(w.spec, w.until, observe=w.observe)
-        done = outcome is not None and outcome.serves(need)
-        if done and outcome is not None and outcome.status == "finished":
-            forks = pending_forks.get(w.spec.id, set())
-            done = all((store.run(w.spec.id).checkpoints / f"{step:09d}.json").exists() for step in forks)
+        owed = w.keep | pending_forks.get(w.spec.id, frozenset())
+        done = outcome is not None and (
+            outcome.serves(Need(w.spec, w.until, owed, w.observe))
+            and outcome.reached(owed) <= store.run(w.spec.id).checkpoint_steps()
+        )
         if not done and w.spec.fork:
-            pending_forks.setdefault(w.spec.fork.parent.id, set()).add(w.spec.fork.step)
-        found[w.spec.id] = Entry(w, status, done, again=outcome is not None and not done)
+            parent = w.spec.fork.parent.id
+            pending_forks[parent] = pending_forks.get(parent, frozenset()) | {w.spec.fork.step}
+        found[w.spec.id] = Entry(w, status, owed, done, again=outcome is not None and not done)
     return [found[w.spec.id] for w in wanted]
 
 
@@ -122,7 +128,7 @@ class Cost:
 def cost(w: Wanted, scale: Scale) -> Cost:
     """Hours from operations, peak and utilisation; disk for checkpoints and metrics."""
     machine = scale.machine
-    checkpoints = max(2, len(w.keep))  # two to resume from, while it trains
+    checkpoints = max(2, len(w.keep | w.forks))  # two to resume from, while it trains
     size = checkpoints * BYTES_PER_PARAMETER * parameters(w.spec.model)
     return Cost(
         hours=w.flops / (machine.peak_flops * machine.utilisation) / 3600,

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from ademamix import registry
-from ademamix.errors import UserError
 from ademamix.models.sizes import parameters
 from ademamix.plan import Entry, cost, unite
 from ademamix.scale import Scale, scale, scales
@@ -59,6 +58,7 @@ def _row(entry: Entry, at: Scale) -> dict[str, Any]:
         "schedule": canonical(w.spec.schedule),
         "seed": w.spec.seed,
         "keep": sorted(w.keep),
+        "forks": sorted(w.forks),
     }
 
 
@@ -120,10 +120,7 @@ def status(store: Store) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     known: set[str] = set()
     for name in scales():
-        try:
-            wanted = unite(registry.needs(registry.figures().values(), scale(name)))
-        except UserError:
-            continue  # a scale whose data cannot be named here, such as without the packages
+        wanted = unite(registry.needs(registry.figures().values(), scale(name)))
         known |= set(wanted)
         counts = Counter(store.run(id).status()[0] for id in wanted)
         found[name] = {state: counts[state] for state in STATES}

@@ -13,7 +13,7 @@ runs/
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -51,8 +51,15 @@ class Outcome:
         """Whether all that `need` wants, but for checkpoints, was measured."""
         if self.status == "finished" and self.step < need.until:
             return False
-        last = self.step if self.status == "finished" else self.step - 1
-        return covers(self.observed, need.observe, until=min(last, need.until))
+        return covers(self.observed, need.observe, until=min(self._last_sound, need.until))
+
+    def reached(self, steps: frozenset[int]) -> frozenset[int]:
+        """Those of `steps` that the run came to before it ended or diverged."""
+        return frozenset(step for step in steps if step <= self._last_sound)
+
+    @property
+    def _last_sound(self) -> int:
+        return self.step if self.status == "finished" else self.step - 1
 
 
 def covers(observed: Mapping[str, list[int]], wanted: Mapping[str, frozenset[int]], until: int) -> bool:
@@ -101,6 +108,22 @@ class Run:
     def begin(self, spec: RunSpec) -> None:
         """Create the folder with its spec."""
         write_json(self.folder / "spec.json", {"schema": SCHEMA, **canonical(spec)})
+
+    def checkpoint_path(self, step: int) -> Path:
+        """The file of checkpoint `step`; its marker, written after it, has the suffix .json."""
+        return self.checkpoints / f"{step:09d}.pt"
+
+    def checkpoint_steps(self) -> frozenset[int]:
+        """Steps with a checkpoint that claims to be complete."""
+        return frozenset(int(marker.stem) for marker in self.checkpoints.glob("*.json"))
+
+    def remove_checkpoints_except(self, wanted: Collection[int]) -> None:
+        """Delete every other checkpoint, markers first, and what a crash left behind."""
+        for step in self.checkpoint_steps() - set(wanted):
+            self.checkpoint_path(step).with_suffix(".json").unlink(missing_ok=True)
+        whole = {self.checkpoint_path(step) for step in self.checkpoint_steps()}
+        for file in {*self.checkpoints.glob("*.pt"), *self.checkpoints.glob(".*.tmp")} - whole:
+            file.unlink(missing_ok=True)
 
     def metrics(self) -> list[Row]:
         """All logged rows, in order."""
@@ -221,7 +244,9 @@ def load_record(path: Path, store: Store) -> bool:
     if run.outcome() is not None:
         return False
     run.folder.mkdir(parents=True, exist_ok=True)
-    with run.lock.acquire(timeout=0):
+    with run.lock:  # a run that is being trained is waited for, and its record then not needed
+        if run.outcome() is not None:
+            return False
         rows: list[Row] = [{"step": step} for step in record["metrics"].pop("step")]
         for column, values in sorted(record["metrics"].items()):
             for i, value in values:

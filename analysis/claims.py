@@ -8,6 +8,7 @@ A claim is made of one or more effects, each a difference that should exceed a t
 - effects of exact computations have no noise.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,7 +39,7 @@ class Effect:
         """The verdict on this effect alone."""
         mean = sum(self.values) / len(self.values)
         width: float | None
-        if self.exact:
+        if self.exact or math.isinf(mean):  # no noise makes a run diverge, or undoes it
             width = 0.0
         elif len(self.values) > 1:
             _, width = t_interval(self.values)
@@ -62,13 +63,12 @@ class Judged:
     verdict: Verdict
 
     def as_json(self) -> dict[str, Any]:
-        interval = None if self.width is None else [
-            round(self.mean - self.width, 6), round(self.mean + self.width, 6)
-        ]  # fmt: skip
+        known = self.width is not None and math.isfinite(self.mean)
+        ends = (self.mean - (self.width or 0), self.mean + (self.width or 0))
         return {
             "what": self.effect.what,
-            "value": round(self.mean, 6),
-            "interval": interval,
+            "value": round(self.mean, 6) if math.isfinite(self.mean) else "diverged",
+            "interval": [round(end, 6) for end in ends] if known else None,
             "seeds": len(self.effect.values),
             "verdict": self.verdict,
         }
@@ -132,18 +132,22 @@ class Claim:
 
 
 def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
-    """Seed → the last value of a series."""
-    return _last(_series(frame, panel, series))
+    """Seed → the last value of a series; infinity where it diverged.
+
+    Clipping can hide infinities, so a curve that ends above its first point, which is soon after the
+    warm-up of the learning rate, is called diverged too.
+    """
+    rows = _series(frame, panel, series).sort_values("x").groupby("seed")["y"]
+    first, last = rows.first(), rows.last()
+    ends = last.where(last <= first, math.inf)
+    return dict(zip(ends.index.tolist(), ends.tolist(), strict=True))
 
 
 def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int, float]:
     """Seed → the value of a series at the last point within `share` of its length."""
     rows = _series(frame, panel, series)
-    return _last(rows[rows["x"] <= share * rows["x"].max()])
-
-
-def _last(rows: "pd.DataFrame") -> dict[int, float]:
-    last = rows.sort_values("x").groupby("seed")["y"].last()
+    early = rows[rows["x"] <= share * rows["x"].max()]
+    last = early.sort_values("x").groupby("seed")["y"].last()
     return dict(zip(last.index.tolist(), last.tolist(), strict=True))
 
 

@@ -43,19 +43,20 @@ def draw_panel(
     rows: "pd.DataFrame",
     looks: Mapping[str, Mapping[str, Any]],
     title: str,
-    tail: float = 0.15,
+    tail: float = 0.25,
+    include: Sequence[float] = (),
 ) -> None:
     """Curves of one panel, in the order and the looks of `looks` (series → line properties).
 
     The loss axis shows what happens after the first `tail` of the longest curve: the fall before it
-    would flatten every difference.
+    would flatten every difference. It reaches down to the values of `include`.
     """
     for name, look in looks.items():
         series = rows[rows["series"] == name]
         if not series.empty:
             draw_series(axes, series, **{"label": name, **look})
-    late = rows[rows["x"] >= tail * rows["x"].max()]
-    low, high = float(late["y"].min()), float(late["y"].quantile(0.98))
+    late = rows[(rows["x"] >= tail * rows["x"].max()) & (rows["y"] < float("inf"))]["y"]
+    low, high = min([float(late.min()), *include]), float(late.quantile(0.98))
     axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.set_title(title)
     axes.set_xlabel(STEPS)

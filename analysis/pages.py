@@ -119,6 +119,7 @@ def _claim(claim: dict[str, Any]) -> str:
         spread = f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else " (seed spread unknown)"
         if interval and interval[0] == interval[1]:
             spread = ""
-        lines.append(f"  - {effect['what']}: {effect['value']:.4g}{spread}, {effect['verdict']}")
+        value = effect["value"] if isinstance(effect["value"], str) else f"{effect['value']:.4g}"
+        lines.append(f"  - {effect['what']}: {value}{spread}, {effect['verdict']}")
     lines += [f"  - {what}: {value}" for what, value in claim["also"].items()]
     return "\n".join(lines) + "\n"

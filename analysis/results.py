@@ -1,5 +1,7 @@
 """What the runs of a figure came to, read from the store."""
 
+import math
+
 from ademamix.errors import UserError
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec, override
@@ -29,13 +31,17 @@ class Results:
     def curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
         """(step, value) of an observed quantity up to step `until`.
 
-        A diverged run gives the part before it diverged.
+        A diverged run gives the part before it diverged, and infinity where it did.
 
         Raises:
             UserError: the run is not complete.
         """
         run = self.store.run(override(spec, self.settings).id)
-        if run.outcome() is None:
+        outcome = run.outcome()
+        if outcome is None:
             raise UserError(f"run {run.id} is not complete; train it with 'ademamix run --figure …'")
         rows = run.metrics()
-        return [(int(r["step"]), r[quantity]) for r in rows if quantity in r and r["step"] <= until]
+        curve = [(int(r["step"]), r[quantity]) for r in rows if quantity in r]
+        if outcome.status == "diverged":
+            curve.append((outcome.step, math.inf))
+        return [(step, value) for step, value in curve if step <= until]

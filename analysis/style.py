@@ -49,5 +49,5 @@ def ramp(values: Sequence[Any]) -> dict[Any, Any]:
     """Value → colour, for the values of a swept hyperparameter in order."""
     from matplotlib import colormaps
 
-    places = [0.12 + 0.76 * i / max(1, len(values) - 1) for i in range(len(values))]
+    places = [0.93 * i / max(1, len(values) - 1) for i in range(len(values))]
     return {value: colormaps["viridis"](place) for value, place in zip(values, places, strict=True)}

@@ -22,9 +22,10 @@ from torch import nn
 from ademamix.checkout import checkout
 from ademamix.files import write_json
 from ademamix.optim.build import build, lr_at
-from ademamix.plan import Wanted
+from ademamix.plan import Wanted, entries
 from ademamix.scale import scale
 from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.store import Store
 from ademamix.training.job import job_of
 from ademamix.training.language import LanguageTask
 from ademamix.training.log import Metrics
@@ -61,13 +62,14 @@ def plain(task: LanguageTask) -> Callable[[], None]:
 
 def ours(task: LanguageTask, wanted: Wanted, folder: Path) -> Callable[[], None]:
     """A chunk of a real run."""
-    job = job_of(wanted, scale("cpu"))
-    trainer = Trainer(job, task)
-    metrics = Metrics(folder / "metrics.jsonl", 0)
+    run = Store(folder).run(wanted.spec.id)
+    (entry,) = entries([wanted], Store(folder))
+    trainer = Trainer(job_of(entry, scale("cpu")), task)
+    metrics = Metrics(run.metrics_path, 0)
 
     def chunk() -> None:
-        trainer.job = replace(job, until=trainer.step + CHUNK)
-        train(trainer, metrics, folder / "checkpoints", Stop())
+        trainer.job = replace(trainer.job, until=trainer.step + CHUNK)
+        train(trainer, metrics, run, Stop())
 
     return chunk
 

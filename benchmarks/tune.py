@@ -17,7 +17,7 @@ from ademamix.checkout import checkout
 from ademamix.launch.local import launch
 from ademamix.launch.progress import RunProgress
 from ademamix.pipeline import THREADS, devices
-from ademamix.plan import Wanted
+from ademamix.plan import Wanted, entries
 from ademamix.report import describe
 from ademamix.scale import scale
 from ademamix.settings import run
@@ -46,7 +46,8 @@ def main(scale_name: str, size: str, optimizer: str, grid: tuple[str, ...], jobs
     until = at.steps(HORIZON)
     observe = {"validation_loss": at.validation_steps(until)}
     trials = {settings: override(base, settings) for settings in itertools.product(*axes)}
-    todo = [job_of(Wanted(spec, until, observe=observe), at) for spec in trials.values()]
+    wanted = [Wanted(spec, until, observe=observe) for spec in trials.values()]
+    todo = [job_of(entry, at) for entry in entries(wanted, store) if not entry.done]
     with RunProgress(Console(stderr=True), store, todo, lambda job: describe(job.spec)) as display:
         _, code = launch(todo, store, checkout() / "data", devices(at, jobs), THREADS, display)
     if code:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from ademamix.models.sizes import training_flops_per_token
+from ademamix.pipeline import prune
 from ademamix.plan import cost, entries, in_order, unite
 from ademamix.scale import scale
 from ademamix.spec import Fork, Need, RunSpec
 from ademamix.store import Outcome, Store
-from ademamix.training import kept
 
 
 def _finish(store: Store, spec: RunSpec, step: int, observed: dict[str, list[int]] | None = None) -> None:
@@ -36,7 +36,7 @@ def test_a_branch_brings_its_trunk_and_comes_after_it(adamw_spec: RunSpec) -> No
     order = in_order(unite({"4": [Need(branch, 60)]}))
     assert [w.spec.id for w in order] == [adamw_spec.id, branch.id]
     trunk, child = order
-    assert (trunk.until, trunk.keep) == (20, {20})
+    assert (trunk.until, trunk.keep, trunk.forks) == (20, frozenset(), {20})
     assert child.new_steps == 40
     assert child.tokens == 40 * 2 * 16
 
@@ -82,7 +82,9 @@ def test_a_trunk_owes_checkpoints_only_to_pending_branches(tmp_path: Path, adamw
     branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=20))
     wanted = in_order(unite({"4": [Need(adamw_spec, 60), Need(branch, 60)]}))
     _finish(store, adamw_spec, 60)
-    assert [entry.done for entry in entries(wanted, store)] == [False, False]
+    trunk, _ = planned = entries(wanted, store)
+    assert [entry.done for entry in planned] == [False, False]
+    assert trunk.owed == {20}
     _finish(store, branch, 60)
     assert [entry.done for entry in entries(wanted, store)] == [True, True]
 
@@ -92,15 +94,15 @@ def test_checkpoints_of_no_pending_need_are_removed(tmp_path: Path, adamw_spec: 
     branches = [adamw_spec.changed(fork=Fork(parent=adamw_spec, step=step)) for step in (20, 30)]
     wanted = in_order(unite({"4": [Need(adamw_spec, 60), *(Need(b, 60) for b in branches)]}))
     _finish(store, adamw_spec, 60)
-    folder = store.run(adamw_spec.id).checkpoints
-    folder.mkdir()
+    run = store.run(adamw_spec.id)
+    run.checkpoints.mkdir()
     for step in (20, 30, 60):
-        kept.path(folder, step).touch()
-        kept.path(folder, step).with_suffix(".json").touch()
+        run.checkpoint_path(step).touch()
+        run.checkpoint_path(step).with_suffix(".json").touch()
     _finish(store, branches[0], 60)
-    kept.prune(wanted, store)
-    assert kept.steps(folder) == [30]
-    assert [p.name for p in folder.glob("*.pt")] == ["000000030.pt"]
+    prune(wanted, store)
+    assert run.checkpoint_steps() == {30}
+    assert [p.name for p in run.checkpoints.glob("*.pt")] == ["000000030.pt"]
 
 
 def test_cost_states_operations_over_peak_and_utilisation(adamw_spec: RunSpec) -> None:

@@ -7,6 +7,7 @@ forked from a server that has torch loaded, so that starting one costs milliseco
 import multiprocessing
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
@@ -70,42 +71,48 @@ def launch(
     failed: set[str] = set()
     told: int | None = None
     with catching() as stop:
-        while order.is_active() or running:
-            ready = sorted([*ready, *order.get_ready()], key=rank.__getitem__)
-            while free and ready and not stop:
-                id = ready.pop(0)
-                job = by_id[id]
-                if job.spec.fork and job.spec.fork.parent.id in failed:
-                    failed.add(id)
-                    order.done(id)
-                    display.skipped(job)
-                    ready += order.get_ready()
-                    continue
-                device = free.pop()
-                process = context.Process(
-                    target=_child, args=(job, store.root, data_root, device, threads), daemon=False
-                )
-                process.start()
-                running[id] = (process, device)
-                display.started(job)
-            if stop and told is None:
-                told = stop.signal
-                for process, _ in running.values():
-                    process.terminate()  # SIGTERM: sets the worker's flag
-            if stop and not running:
-                break
-            wait([process.sentinel for process, _ in running.values()], timeout=TICK)
-            display.tick()
-            for id in [id for id, (process, _) in running.items() if not process.is_alive()]:
-                process, device = running.pop(id)
-                free.append(device)
-                if process.exitcode == 0:
-                    order.done(id)
-                elif not stop:
-                    _explain(by_id[id], process.exitcode or FAILED, store)
-                    failed.add(id)
-                    order.done(id)
-                display.ended(by_id[id], failed=id in failed)
+        try:
+            while order.is_active() or running:
+                ready = sorted([*ready, *order.get_ready()], key=rank.__getitem__)
+                while free and ready and not stop:
+                    id = ready.pop(0)
+                    job = by_id[id]
+                    if job.spec.fork and job.spec.fork.parent.id in failed:
+                        failed.add(id)
+                        order.done(id)
+                        display.skipped(job)
+                        ready += order.get_ready()
+                        continue
+                    device = free.pop()
+                    process = context.Process(
+                        target=_child, args=(job, store.root, data_root, device, threads), daemon=False
+                    )
+                    process.start()
+                    running[id] = (process, device)
+                    display.started(job)
+                if stop and told is None:
+                    told = stop.signal
+                    for process, _ in running.values():
+                        process.terminate()  # SIGTERM: sets the worker's flag
+                if stop and not running:
+                    break
+                wait([process.sentinel for process, _ in running.values()], timeout=TICK)
+                display.tick()
+                for id in [id for id, (process, _) in running.items() if not process.is_alive()]:
+                    process, device = running.pop(id)
+                    free.append(device)
+                    if process.exitcode == 0:
+                        order.done(id)
+                    elif not stop:
+                        _explain(by_id[id], process.exitcode or FAILED, store)
+                        failed.add(id)
+                        order.done(id)
+                    display.ended(by_id[id], failed=id in failed)
+        finally:  # no worker outlives its launcher, whatever went wrong here
+            for process, _ in running.values():
+                process.terminate()
+            for process, _ in running.values():
+                process.join()
         return [by_id[id] for id in rank if id in failed], stop.exit_code
 
 
@@ -116,7 +123,11 @@ def _child(job: Job, store_root: Path, data_root: Path, device: str, threads: in
 
 
 def _explain(job: Job, exit_code: int, store: Store) -> None:
-    """Leave a reason for a worker that died without giving one, such as by SIGKILL."""
+    """Leave a reason for a worker that ended without giving one, such as by a signal of its own."""
     run = store.run(job.spec.id)
-    if not run.failure_path.exists() and exit_code < 0:
-        run.failure_path.write_text(f"the worker was killed by signal {-exit_code}\n")
+    if run.failure_path.exists():
+        return
+    number = -exit_code if exit_code < 0 else exit_code - 128
+    why = f"was stopped by signal {number}" if number > 0 else f"ended with exit code {exit_code}"
+    with suppress(OSError):  # such as a full disk, which the worker has then printed
+        run.failure_path.write_text(f"the worker {why}\n")

@@ -79,7 +79,8 @@ class RunProgress:
         self._progress.remove_task(task)
         outcome = self.store.run(job.spec.id).outcome()
         if failed:
-            reason = self.store.run(job.spec.id).failure_path.read_text().strip().splitlines()[-1]
+            path = self.store.run(job.spec.id).failure_path
+            reason = path.read_text().strip().splitlines()[-1] if path.exists() else "see above"
             self._say(job, f"failed: {reason}")
         elif outcome is None:
             self._say(job, "stopped; the next call goes on from here")

@@ -7,6 +7,5 @@
 - `observe.py`     the quantities that can be observed
 - `log.py`         the running means of the loss, and metrics.jsonl
 - `checkpoint.py`  checkpoints that are whole or are not used
-- `kept.py`        which checkpoints there are, and which go
 - `stop.py`        signals, read at the step boundary
 """

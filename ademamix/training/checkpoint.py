@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from ademamix.files import scratch_beside, write_json
-from ademamix.training import kept
+from ademamix.store import Run
 
 
-def save(folder: Path, step: int, state: dict[str, Any]) -> None:
+def save(run: Run, step: int, state: dict[str, Any]) -> None:
     """Write checkpoint `step`: the state after that many updates."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = kept.path(folder, step)
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    path = run.checkpoint_path(step)
     scratch = scratch_beside(path)
     try:
         with scratch.open("wb") as file:
@@ -34,9 +34,9 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     write_json(path.with_suffix(".json"), {"size": path.stat().st_size, "sha256": digest})
 
 
-def load(folder: Path, step: int, device: torch.device) -> dict[str, Any] | None:
+def load(run: Run, step: int, device: torch.device) -> dict[str, Any] | None:
     """The state of checkpoint `step` on `device`, or None when it is missing or damaged."""
-    path = kept.path(folder, step)
+    path = run.checkpoint_path(step)
     try:
         marker = json.loads(path.with_suffix(".json").read_text())
         if path.stat().st_size != marker["size"] or _digest(path) != marker["sha256"]:
@@ -49,10 +49,10 @@ def load(folder: Path, step: int, device: torch.device) -> dict[str, Any] | None
         return None
 
 
-def latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
+def latest(run: Run, device: torch.device) -> dict[str, Any] | None:
     """The state of the newest usable checkpoint; damaged ones are passed over with a warning."""
-    for step in reversed(kept.steps(folder)):
-        if (state := load(folder, step, device)) is not None:
+    for step in sorted(run.checkpoint_steps(), reverse=True):
+        if (state := load(run, step, device)) is not None:
             return state
     return None
 

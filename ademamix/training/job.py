@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ademamix.plan import Wanted
+from ademamix.plan import Entry
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec
 
@@ -40,12 +40,13 @@ class Job:
         return self.spec.fork.step if self.spec.fork else 0
 
 
-def job_of(wanted: Wanted, scale: Scale) -> Job:
+def job_of(entry: Entry, scale: Scale) -> Job:
     """What is wanted of a run, with the cadences of the scale."""
+    wanted = entry.wanted
     return Job(
         spec=wanted.spec,
         until=wanted.until,
-        keep=wanted.keep,
+        keep=entry.owed,
         observe=wanted.observe,
         log_every=scale.log_every,
         checkpoint_seconds=scale.checkpoint_seconds,

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ademamix.optim.build import build, carry_over, lr_at
-from ademamix.training import checkpoint, kept
+from ademamix.store import Run
+from ademamix.training import checkpoint
 from ademamix.training.job import Job
 from ademamix.training.language import LanguageTask
 from ademamix.training.log import Metrics, Window, rounded
@@ -101,8 +101,8 @@ class Trainer:
         self.step = self.window.first = state["step"]
 
 
-def train(trainer: Trainer, metrics: Metrics, checkpoints: Path, stop: Stop) -> int | None:
-    """Train to the job's last step, or until `stop` is set, writing metrics and checkpoints.
+def train(trainer: Trainer, metrics: Metrics, run: Run, stop: Stop) -> int | None:
+    """Train to the job's last step, or until `stop` is set, with metrics and checkpoints of `run`.
 
     Returns the step whose loss was not finite, or None when all were.
     """
@@ -114,7 +114,7 @@ def train(trainer: Trainer, metrics: Metrics, checkpoints: Path, stop: Stop) -> 
         now = time.monotonic()
         trainer.seconds += now - since
         metrics.sync()
-        checkpoint.save(checkpoints, trainer.step, trainer.state())
+        checkpoint.save(run, trainer.step, trainer.state())
         since = last_saved = time.monotonic()
 
     for t in range(trainer.step + 1, job.until + 1):
@@ -136,8 +136,7 @@ def train(trainer: Trainer, metrics: Metrics, checkpoints: Path, stop: Stop) -> 
             save()
         elif t < job.until and (stop or time.monotonic() - last_saved > job.checkpoint_seconds):
             save()
-            if len(steps := kept.steps(checkpoints)) > 2:
-                kept.remove_except(checkpoints, {*job.keep, *steps[-2:]})
+            run.remove_checkpoints_except({*job.keep, *sorted(run.checkpoint_steps())[-2:]})
         if stop:
             break
     trainer.seconds += time.monotonic() - since

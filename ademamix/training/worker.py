@@ -15,7 +15,7 @@ from filelock import Timeout
 from ademamix.errors import UserError
 from ademamix.spec import Need
 from ademamix.store import Outcome, Run, Store, covers
-from ademamix.training import checkpoint, kept
+from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
 from ademamix.training.language import LanguageTask
 from ademamix.training.log import Metrics
@@ -81,12 +81,13 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
     run.failure_path.unlink(missing_ok=True)
     task = LanguageTask(job.spec, data_root, device, job.validation_windows)
     trainer = Trainer(job, task)
-    _position(trainer, run, store, device)
+    if not _position(trainer, run, store, device):
+        return
     run.reopen()
     run.begin(job.spec)
     metrics = Metrics(run.metrics_path, trainer.step)
     try:
-        diverged = train(trainer, metrics, run.checkpoints, stop)
+        diverged = train(trainer, metrics, run, stop)
         metrics.sync()
     finally:
         metrics.close()
@@ -94,7 +95,7 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
         return  # stopped; the checkpoint is written
     wanted = {step for step in job.keep if step <= trainer.step}
     last = {trainer.step} if job.spec.extendable else set()
-    kept.remove_except(run.checkpoints, wanted | last)
+    run.remove_checkpoints_except(wanted | last)
     run.finish(
         Outcome(
             status="finished" if diverged is None else "diverged",
@@ -111,8 +112,7 @@ def _already_done(job: Job, run: Run) -> bool:
     outcome = run.outcome()
     if outcome is None or not outcome.serves(Need(job.spec, job.until, observe=job.observe)):
         return False
-    reached = {step for step in job.keep if outcome.status == "finished" or step < outcome.step}
-    return reached <= set(kept.steps(run.checkpoints))
+    return outcome.reached(job.keep) <= run.checkpoint_steps()
 
 
 def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
@@ -124,29 +124,36 @@ def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
     return Outcome("diverged", trunk.step, {q: [] for q in job.observe}, 0.0, trunk.machine)
 
 
-def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> None:
-    """Bring the trainer to the newest usable checkpoint, to the fork, or leave it at the start."""
+def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> bool:
+    """Bring the trainer to the newest usable checkpoint, to the fork, or leave it at the start.
+
+    False when the run, stopped on its way to a later step, is beyond what this job wants already:
+    then its progress is left as it is.
+    """
     job = trainer.job
-    state = checkpoint.latest(run.checkpoints, device)
-    if state is not None and state["step"] <= job.until and _usable(state, job, run):
+    state = checkpoint.latest(run, device)
+    if state is not None and _usable(state, job, run):
+        if state["step"] > job.until:
+            return False
         trainer.resume(state)
-        return
-    kept.remove_except(run.checkpoints, ())
+        return True
+    run.remove_checkpoints_except(())
     if fork := job.spec.fork:
         parent = store.run(fork.parent.id)
-        state = checkpoint.load(parent.checkpoints, fork.step, device)
+        state = checkpoint.load(parent, fork.step, device)
         if state is None:
             raise UserError(
                 f"run {parent.id} has no usable checkpoint of step {fork.step} to branch from; "
                 f"delete {parent.folder} and run again"
             )
         trainer.branch(state)
+    return True
 
 
 def _usable(state: dict[str, Any], job: Job, run: Run) -> bool:
     """Whether everything wanted up to the checkpoint was kept and observed on the way there."""
     step = state["step"]
-    whole = {k for k in job.keep if k <= step} <= set(kept.steps(run.checkpoints))
+    whole = {k for k in job.keep if k <= step} <= run.checkpoint_steps()
     return whole and covers(state["observed"], job.observe, until=step)
 
 

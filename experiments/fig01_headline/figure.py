@@ -71,11 +71,11 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         names = [line.label for line in LINES if line.panel == panel]
         looks = {name: {"color": style.colour(name), "linestyle": strokes[name.split()[1]]} for name in names}
         rows = frame[(frame["panel"] == panel) & (frame["series"] != LONGEST.label)]
-        curves.draw_panel(one, rows, looks, f"({panel}) {SIZES[panel]}")
-        if panel == LONGEST.panel:
-            end = sum(final(frame, panel, LONGEST.label).values())
-            one.axhline(end, color=style.colour(LONGEST.label), linewidth=0.9, dashes=(6, 2, 1, 2),
-                        label="AdamW 1.5M, its end")  # fmt: skip
+        longest = final(frame, panel, LONGEST.label) if panel == LONGEST.panel else {}
+        curves.draw_panel(one, rows, looks, f"({panel}) {SIZES[panel]}", include=list(longest.values()))
+        if longest:
+            level = one.axhline(mean(longest.values()), label="AdamW 1.5M, its end")
+            level.set(color=style.colour(LONGEST.label), linewidth=0.9, dashes=(6, 2, 1, 2))
         one.legend(loc="upper right")
     curves.finish(axes, frame)
     return figure

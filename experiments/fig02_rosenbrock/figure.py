@@ -131,14 +131,14 @@ def draw(frame: "pd.DataFrame") -> "Figure":
             axes.set_ylim(1e-3, 1e3)
             axes.set_xlabel("iterations")
             axes.set_ylabel("distance to (1, 1)")
-            axes.legend(loc="upper right", ncols=2, fontsize=5.2, columnspacing=0.8)
+            axes.legend(loc="upper right", fontsize=5.2, labelspacing=0.1, borderpad=0)
             continue
-        x1, x2 = np.meshgrid(np.linspace(-4, 4, 240), np.linspace(-4, 9, 240))
+        x1, x2 = np.meshgrid(np.linspace(-4, 4, 240), np.linspace(-7, 9, 240))
         height = (1 - x1) ** 2 + 100 * (x2 - x1**2) ** 2
-        axes.contour(x1, x2, height, levels=np.logspace(-1, 4.5, 9), colors="0.8", linewidths=0.5)
+        axes.contour(x1, x2, height, levels=np.logspace(-1, 4.5, 9), colors="0.8", linewidths=0.5, zorder=0)
         axes.plot(*START, "ks", markersize=3)
         axes.plot(*MINIMUM, "k*", markersize=7)
-        axes.set(xlim=(-4, 4), ylim=(-4, 9), xlabel="$x_1$", ylabel="$x_2$")
+        axes.set(xlim=(-4, 4), ylim=(-7, 9), xlabel="$x_1$", ylabel="$x_2$")
         axes.legend(loc="lower left", fontsize=5.8)
     return figure
 

@@ -73,6 +73,19 @@ def test_values_are_paired_by_seed() -> None:
     assert at(FRAME, "a", "AdamW", 0.5) == {0: 3.0, 1: 3.1}
 
 
+def test_divergence_is_worse_than_any_loss() -> None:
+    rows = [("a", "bad", 1, 10, 2.9), ("a", "bad", 1, 15, float("inf")),
+            ("a", "hidden", 1, 10, 2.9), ("a", "hidden", 1, 20, 3.4)]  # fmt: skip
+    frame = pd.concat([FRAME, pd.DataFrame(rows, columns=FRAME.columns)])
+    good = final(frame, "a", "AdEMAMix")
+    for name in ("bad", "hidden"):
+        effect = difference("d", final(frame, "a", name), good)
+        judged = effect.judge(0.0, noise=0.01)
+        assert judged.verdict == "reproduced"
+        assert judged.as_json()["value"] == "diverged"
+        assert difference("d", good, final(frame, "a", name)).judge(0.0, 0.01).verdict == "not reproduced"
+
+
 def test_nothing_missing_defaults_to_anything() -> None:
     with pytest.raises(KeyError, match="no series 'Lion'"):
         final(FRAME, "a", "Lion")

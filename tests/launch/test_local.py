@@ -6,7 +6,6 @@ from pathlib import Path
 from ademamix.launch.local import launch
 from ademamix.spec import Fork, RunSpec, override
 from ademamix.store import Store
-from ademamix.training import kept
 from ademamix.training.job import Job
 
 
@@ -53,7 +52,7 @@ def test_trunks_before_branches_and_failures_contained(
     assert "no data" in store.run(broken.id).failure_path.read_text()
     for done in (trunk, branch):
         assert store.run(done.id).status()[0] == "finished"
-    assert kept.steps(store.run(trunk.id).checkpoints) == [10]
+    assert store.run(trunk.id).checkpoint_steps() == {10}
 
 
 def test_the_number_of_workers_changes_no_result(

@@ -16,7 +16,7 @@ import torch
 
 from ademamix.spec import Constant, Fork, RunSpec, override
 from ademamix.store import Store
-from ademamix.training import checkpoint, kept
+from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
 from ademamix.training.worker import work
 
@@ -41,7 +41,7 @@ def train(the_job: Job, root: Path, data_root: Path) -> int:
 
 
 def state(root: Path, spec: RunSpec, step: int = 60) -> dict[str, Any]:
-    found = checkpoint.load(Store(root).run(spec.id).checkpoints, step, torch.device("cpu"))
+    found = checkpoint.load(Store(root).run(spec.id), step, torch.device("cpu"))
     assert found is not None
     return found
 
@@ -175,7 +175,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_shells_exit_code(
     assert process.wait(timeout=30) == 128 + number
     run = Store(root).run(ademamix_spec.id)
     assert run.outcome() is None
-    (step,) = kept.steps(run.checkpoints)
+    (step,) = run.checkpoint_steps()
     assert 25 <= step < 60
     assert train(job(ademamix_spec), root, data_root) == 0
     assert same(state(root, ademamix_spec), state(trained, ademamix_spec))
@@ -190,8 +190,8 @@ def test_an_unreadable_checkpoint_is_passed_over_with_a_warning(
     _wait_for_step(process, 30)
     process.kill()
     process.wait()
-    folder = Store(root).run(ademamix_spec.id).checkpoints
-    newest = kept.path(folder, kept.steps(folder)[-1])
+    run = Store(root).run(ademamix_spec.id)
+    newest = run.checkpoint_path(max(run.checkpoint_steps()))
     whole = newest.read_bytes()
     newest.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
     with pytest.warns(UserWarning, match="does not match its checksum"):
@@ -273,6 +273,31 @@ def test_a_constant_rate_is_extended_not_retrained(
     assert process.wait() == 0
     assert train(job(trunk), tmp_path / "once", data_root) == 0
     assert same(state(tmp_path / "twice", trunk), state(tmp_path / "once", trunk))
+
+
+def test_extending_needs_no_checkpoint_of_branches_that_are_done(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    trunk = adamw_spec.changed(schedule=Constant(kind="constant", warmup=5))
+    assert train(job(trunk, until=30, keep=frozenset({20}), observe={}), tmp_path, data_root) == 0
+    run = Store(tmp_path).run(trunk.id)
+    run.remove_checkpoints_except({30})  # as pruning does
+    process = _process(job(trunk, keep=frozenset(), observe={}), tmp_path, data_root)
+    assert process.communicate(timeout=60)[0].split()[0] == "31"
+
+
+def test_a_shorter_want_leaves_the_progress_of_a_longer_one(
+    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    root = tmp_path / "store"
+    process = _process(job(ademamix_spec), root, data_root)
+    _wait_for_step(process, 25)
+    process.terminate()
+    process.wait()
+    before = Store(root).run(ademamix_spec.id).checkpoint_steps()
+    assert train(job(ademamix_spec, until=5, keep=frozenset()), root, data_root) == 0
+    assert Store(root).run(ademamix_spec.id).checkpoint_steps() == before
+    assert Store(root).run(ademamix_spec.id).outcome() is None
 
 
 def test_a_run_that_lacks_an_observation_is_trained_again_whole(

@@ -11,11 +11,14 @@ import torch
 from ademamix.data import tokens
 from ademamix.data.locate import folder_of
 from ademamix.models.transformer import Transformer
+from ademamix.plan import Wanted, entries
 from ademamix.registry import figure
 from ademamix.scale import scale
 from ademamix.spec import override
 from ademamix.store import Store
+from ademamix.training.job import job_of
 from ademamix.training.language import LanguageTask
+from ademamix.training.loop import Trainer
 from tests.experiments.test_figures import cli
 
 
@@ -43,12 +46,9 @@ def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     assert row["step"] == 2
 
     # The same two updates in this process: shapes, precision, and each loss.
-    from ademamix.plan import Wanted
-    from ademamix.training.job import job_of
-    from ademamix.training.loop import Trainer
-
     task = LanguageTask(one, tmp_path / "data", torch.device("cpu"), 1)
-    trainer = Trainer(job_of(Wanted(one, 2), at), task)
+    (entry,) = entries([Wanted(one, 2)], Store(tmp_path / "none"))
+    trainer = Trainer(job_of(entry, at), task)
     assert isinstance(trainer.model, Transformer)
     assert trainer.model.tokens.weight.shape == (32_000, 768)
     assert len(trainer.model.blocks) == 12
