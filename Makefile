@@ -18,8 +18,9 @@ SETUP := $(STAMP)
 endif
 
 RUN := $(PYTHON) -m ademamix
-STORE := $(if $(RUNS),--runs $(RUNS))
-TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT)) \
+STORE := $(if $(RUNS),--runs "$(RUNS)")
+WRITE := $(if $(OUT),--out "$(OUT)")
+TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
          $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
 
 .PHONY: help setup figures plan status plots claims docs export import bench test lint types pytest
@@ -31,9 +32,9 @@ help:
 setup: $(SETUP)
 
 $(STAMP):
-	@tools/setup.sh $(VENV)
-	@rm -f $(VENV)/.ademamix-????????????????????????????????????????
-	@touch $@
+	@tools/setup.sh "$(VENV)"
+	@rm -f "$(VENV)"/.ademamix-????????????????????????????????????????
+	@touch "$@"
 
 figure-%: $(SETUP)
 	@$(RUN) run --figure $* $(TRAIN)
@@ -42,22 +43,22 @@ figures: $(SETUP)
 	@$(RUN) run $(TRAIN)
 
 plan: $(SETUP)
-	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE)
+	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
 
 status: $(SETUP)
 	@$(RUN) status $(STORE)
 
 plots: $(SETUP)
-	@$(RUN) plot
+	@$(RUN) plot $(WRITE)
 
 claims: $(SETUP)
-	@$(RUN) claims
+	@$(RUN) claims $(WRITE)
 
 docs: $(SETUP)
 	@$(RUN) docs
 
 export: $(SETUP)
-	@$(RUN) export --scale $(SCALE) $(STORE)
+	@$(RUN) export --scale $(SCALE) $(STORE) $(WRITE)
 
 import: $(SETUP)
 	@$(RUN) import $(STORE)

@@ -23,6 +23,9 @@ def main() -> None:
         sys.exit(cli.main(prog_name="ademamix", standalone_mode=False))
     except UserError as error:
         sys.exit(f"ademamix: {error}")
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(f"ademamix: {error.strerror or error}{where}; name another place with --out or --runs")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

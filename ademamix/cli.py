@@ -2,8 +2,8 @@
 
 import functools
 import json
-import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import click
 from ademamix import registry, report
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
-from ademamix.plan import Wanted, entries, in_order, unite
+from ademamix.plan import Wanted, entries, unite
 from ademamix.registry import Figure
 from ademamix.scale import Scale, Seeds, scale
-from ademamix.spec import override
+from ademamix.spec import RunSpec, UnknownKey, override, override_known
 from ademamix.store import Store, export, load_record
 
 Command = Callable[..., Any]
@@ -48,7 +48,7 @@ def scale_option(command: Command) -> Command:
 
 def out_option(command: Command) -> Command:
     return click.option(
-        "--out", type=click.Path(path_type=Path), help="Where figures go. [default: figures/<scale>]"
+        "--out", type=click.Path(path_type=Path), help="Write to DIR/<scale> instead of figures/<scale>."
     )(command)
 
 
@@ -101,28 +101,37 @@ def chosen_scale(name: str, seeds: str | None) -> Scale:
     return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers)})
 
 
+Runs = dict[str, Wanted]
+
+
 def wanted_runs(
     figures: list[Figure], at: Scale, settings: tuple[str, ...] = (), until: int | None = None
-) -> list[Wanted]:
-    """The runs of `figures`, each with what all defined figures want of it, in training order."""
+) -> tuple[Runs, Runs]:
+    """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
+    asked = registry.needs(figures, at)
     if not settings and until is None:
-        everything = unite(registry.needs(registry.figures().values(), at))
-        ids = set(unite(registry.needs(figures, at)))
-        return [w for w in in_order(everything) if w.spec.id in ids]
+        return unite(asked), unite(registry.needs(registry.figures().values(), at))
     changed = {
-        figure: [
-            type(need)(
-                run=override(need.run, settings),
-                until=until or need.until,
-                keep=need.keep,
-                observe=need.observe,
-                panel=need.panel,
-            )
-            for need in needs
+        name: [
+            replace(need, run=override_known(need.run, settings), until=until or need.until) for need in needs
         ]
-        for figure, needs in registry.needs(figures, at).items()
+        for name, needs in asked.items()
     }
-    return in_order(unite(changed))
+    for setting in settings:  # a setting that no run knows is a mistake
+        specs = [need.run for needs in asked.values() for need in needs]
+        if specs and not any(knows(spec, setting) for spec in specs):
+            override(specs[0], [setting])
+    runs = unite(changed)
+    return runs, runs
+
+
+def knows(spec: RunSpec, setting: str) -> bool:
+    """Whether a run has the key of a setting; a value out of range is refused."""
+    try:
+        override(spec, [setting])
+    except UnknownKey:
+        return False
+    return True
 
 
 @cli.command()
@@ -147,8 +156,7 @@ def plan(
       ademamix plan --figure 1 --figure 12 --json
     """
     at = chosen_scale(scale_name, seeds)
-    wanted = wanted_runs(chosen_figures(names), at, settings)
-    planned = entries(wanted, Store(runs))
+    planned = entries(*wanted_runs(chosen_figures(names), at, settings), Store(runs))
     if as_json:
         click.echo(json.dumps(report.plan_json(planned, at), indent=1))
     else:
@@ -188,7 +196,7 @@ def run(
     """Train what figures lack, then draw them and judge their claims.
 
     Stop it with Ctrl-C and call it again: it goes on where it was. Runs that are complete are not
-    trained again. With --set or --seeds the results go to out/<scale>, beside the figures' own.
+    trained again. With --seeds the results go to out/<scale>, beside the figures' own; --set needs --out.
 
     \b
     Examples:
@@ -196,7 +204,7 @@ def run(
       ademamix run --figure 12a --scale gpu --jobs 1
       ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
     """
-    from ademamix.pipeline import produce, train
+    from ademamix.pipeline import produce, prune, train
 
     at = chosen_scale(scale_name, seeds)
     figures = chosen_figures(names)
@@ -205,16 +213,17 @@ def run(
             "--set changes what is trained, so the figure would not be the paper's; "
             "say where to put it with --out DIR"
         )
-    wanted = wanted_runs(figures, at, settings, until)
+    asked, everything = wanted_runs(figures, at, settings, until)
     if only:
-        wanted = [w for w in wanted if w.spec.id.startswith(only)]
-        if not wanted:
+        asked = {id: w for id, w in asked.items() if id.startswith(only)}
+        if not asked:
             raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
     store = Store(runs)
-    code = train(wanted, at, store, data, jobs)
+    code = train(entries(asked, everything, store), at, store, data, jobs)
+    prune(everything, store)
     if code == 0 and not only and not until:
-        default = checkout() / ("figures" if seeds is None else "out") / at.name
-        produce(figures, at, store, out or default, settings)
+        default = checkout() / ("figures" if seeds is None else "out")
+        produce(figures, everything, at, store, out or default, settings)
     raise SystemExit(code)
 
 
@@ -302,10 +311,11 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
       ademamix export --scale cpu
     """
     at, store = scale(scale_name), Store(runs)
-    folder = (out or checkout() / "figures" / at.name) / "records"
-    complete = [w for w in wanted_runs(chosen_figures(()), at) if store.run(w.spec.id).outcome()]
-    for w in complete:
-        export(store.run(w.spec.id), folder)
+    folder = (out or checkout() / "figures") / at.name / "records"
+    planned = entries(*wanted_runs(chosen_figures(()), at), store)
+    complete = [store.run(entry.wanted.spec.id) for entry in planned if entry.done]
+    for run in complete:
+        export(run, folder)
     click.echo(f"{len(complete)} records in {folder}")
 
 
@@ -327,8 +337,15 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
         scale(scale_name)  # refuses an unknown one
     pattern = f"{scale_name or '*'}/records/*.json.gz"
     paths = source.glob("*.json.gz") if source else (checkout() / "figures").glob(pattern)
-    loaded = [load_record(path, store) for path in sorted(paths)]
+    loaded, problems = [], []
+    for path in sorted(paths):
+        try:
+            loaded.append(load_record(path, store))
+        except UserError as problem:
+            problems.append(str(problem))
     click.echo(f"{sum(loaded)} runs loaded into {store.root}, {len(loaded) - sum(loaded)} were there")
+    if problems:
+        raise UserError(f"{len(problems)} records were left out; the first: {problems[0]}")
 
 
 @cli.command()
@@ -347,8 +364,3 @@ def docs(check: bool) -> None:
     if check and stale:
         raise UserError(f"{', '.join(stale)}: stale; run 'make docs'")
     click.echo(f"written: {', '.join(stale)}" if stale else "all up to date")
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

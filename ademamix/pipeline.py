@@ -3,16 +3,17 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from ademamix import registry
+from ademamix.data.locate import ensure
 from ademamix.errors import UserError
 from ademamix.launch.local import launch
 from ademamix.launch.progress import RunProgress
-from ademamix.plan import Wanted, entries, in_order, unite
+from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.registry import Figure
 from ademamix.report import describe, print_verdicts
 from ademamix.scale import Scale
@@ -41,29 +42,26 @@ def count_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
-def train(wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jobs: int | None) -> int:
-    """Train what the store lacks of `wanted`; returns 0, or 128 + signal when stopped.
+def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, jobs: int | None) -> int:
+    """Train what the store lacks of a plan; returns 0, or 128 + signal when stopped.
 
     Raises:
         UserError: runs failed; the others are done.
     """
     console = Console(stderr=True)
-    todo = [job_of(entry, at) for entry in entries(wanted, store) if not entry.done]
+    todo = [job_of(entry, at) for entry in planned if not entry.done]
     if not todo:
         return 0
     store.open()
-    from ademamix.data.locate import ensure
-
     for data in {job.spec.data.model_dump_json(): job.spec.data for job in todo}.values():
         ensure(data, data_root)
     workers = devices(at, jobs)
     console.print(
-        f"{len(todo)} of {len(wanted)} runs to train at scale {at.name}, {len(workers)} at a time",
+        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {len(workers)} at a time",
         highlight=False,
     )
     with RunProgress(console, store, todo, lambda job: describe(job.spec)) as display:
         failed, code = launch(todo, store, data_root, workers, THREADS, display)
-    prune(wanted, store)
     if failed and not code:
         first = failed[0].spec.id
         raise UserError(
@@ -75,23 +73,29 @@ def train(wanted: Sequence[Wanted], at: Scale, store: Store, data_root: Path, jo
     return code
 
 
-def prune(wanted: Sequence[Wanted], store: Store) -> None:
+def prune(everything: Mapping[str, Wanted], store: Store) -> None:
     """Delete the checkpoints of complete runs that nothing needs any more.
 
-    What a need keeps stays, as does what branches that are still to be trained start from, and the
-    last checkpoint of a run that can be extended.
+    What a need keeps stays, as does what branches that are still to be trained start from, of
+    whatever figure, and the last checkpoint of a run that can be extended.
     """
-    for entry in entries(wanted, store):
-        run = store.run(entry.wanted.spec.id)
-        if (outcome := run.outcome()) and run.checkpoints.exists():
-            last = {outcome.step} if entry.wanted.spec.extendable else set()
-            run.remove_checkpoints_except(entry.owed | last)
+    forks = forks_of(everything.values())
+    for id, w in everything.items():
+        run = store.run(id)
+        if run.checkpoints.exists() and (outcome := run.outcome()):
+            last = {outcome.step} if w.spec.extendable else set()
+            run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last)
 
 
 def produce(
-    figures: Sequence[Figure], at: Scale, store: Store, out: Path, settings: tuple[str, ...] = ()
+    figures: Sequence[Figure],
+    everything: Mapping[str, Wanted],
+    at: Scale,
+    store: Store,
+    out: Path,
+    settings: tuple[str, ...] = (),
 ) -> None:
-    """Write table, drawing and verdicts of each figure to `out` (exact ones to `exact` beside it)."""
+    """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact."""
     from analysis.draw import write_drawing
     from analysis.judge import whole, write_claims
     from analysis.noise import write_noise
@@ -99,17 +103,16 @@ def produce(
     from analysis.tables import write_table
 
     for figure in figures:
-        folder = out.parent / "exact" if figure.exact else out
+        folder = out / ("exact" if figure.exact else at.name)
         table = folder / f"{figure.name}.csv"
         write_table(figure.module.table(Results(at, store, figure.panel, settings)), table)
         for path in write_drawing(figure, table, folder):
             print(path)
-    if not settings:
-        everything = in_order(unite(registry.needs(registry.figures().values(), at)))
-        write_noise(everything, store, out / "noise.csv")
+    if not all(figure.exact for figure in figures):
+        write_noise(everything.values(), store, at.validation_loss, out / at.name / "noise.csv")
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
     asked = {whole(figure).name for figure in figures}
-    for folder in sorted({out.parent / "exact" if figure.exact else out for figure in figures}):
+    for folder in sorted({out / ("exact" if figure.exact else at.name) for figure in figures}):
         for verdicts in write_claims(registry.figures().values(), folder, folder):
             if verdicts["figure"] in asked:
                 print_verdicts(verdicts)

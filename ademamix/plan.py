@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 from ademamix.models.sizes import parameters, training_flops_per_token
 from ademamix.scale import Scale
 from ademamix.spec import Need, RunSpec, unite_observations
-from ademamix.store import Outcome, Status, Store
+from ademamix.store import Status, Store
 
 BYTES_PER_PARAMETER = 16  # of a checkpoint: fp32 weights and up to three moments
 BYTES_PER_LINE = 90  # of metrics.jsonl
@@ -15,14 +15,17 @@ BYTES_PER_LINE = 90  # of metrics.jsonl
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run, and all that the figures together want of it; `forks`: where its branches start."""
+    """A run, and all that the figures together want of it."""
 
     spec: RunSpec
     until: int
     keep: frozenset[int] = frozenset()
-    forks: frozenset[int] = frozenset()
     observe: Mapping[str, frozenset[int]] = field(default_factory=dict)
     figures: tuple[str, ...] = ()
+
+    @property
+    def need(self) -> Need:
+        return Need(self.spec, self.until, self.keep, self.observe)
 
     @property
     def new_steps(self) -> int:
@@ -42,24 +45,48 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
     """One `Wanted` for each run, by id; trunks of branches are wanted up to the fork."""
     wanted: dict[str, Wanted] = {}
 
-    def add(need: Need, figure: str, forks: frozenset[int] = frozenset()) -> None:
+    def add(need: Need, figure: str) -> None:
         spec = need.run
         old = wanted.get(spec.id, Wanted(spec, until=0))
         wanted[spec.id] = replace(
             old,
             until=max(old.until, need.until),
             keep=old.keep | need.keep,
-            forks=old.forks | forks,
-            observe=unite_observations(old.observe, need.observe),
+            observe=unite_observations(old.observe, own_observations(need)),
             figures=tuple(sorted({*old.figures, figure}, key=lambda f: (int(f), f))),
         )
         if fork := spec.fork:
-            add(Need(fork.parent, fork.step), figure, forks=frozenset({fork.step}))
+            add(Need(fork.parent, fork.step), figure)
 
     for figure, needs in needs_by_figure.items():
         for need in needs:
             add(need, figure)
     return wanted
+
+
+def own_observations(need: Need) -> dict[str, frozenset[int]]:
+    """What is observed of the run itself: a branch has no steps before its fork."""
+    first = need.run.fork.step if need.run.fork else 0
+    return {
+        quantity: frozenset(step for step in steps if step > first)
+        for quantity, steps in need.observe.items()
+    }
+
+
+def forks_of(wanted: Iterable[Wanted]) -> dict[str, dict[int, tuple[Need, ...]]]:
+    """Trunk's id → step → what is wanted of the branches that start there."""
+    found: dict[str, dict[int, tuple[Need, ...]]] = {}
+    for w in wanted:
+        if fork := w.spec.fork:
+            of_trunk = found.setdefault(fork.parent.id, {})
+            of_trunk[fork.step] = (*of_trunk.get(fork.step, ()), w.need)
+    return found
+
+
+def owed(keep: frozenset[int], forks: Mapping[int, tuple[Need, ...]], store: Store) -> frozenset[int]:
+    """Checkpoints a trunk owes: those kept for their own sake, and where unfinished branches start."""
+    pending = {step for step, needs in forks.items() if not all(map(store.serves, needs))}
+    return keep | pending
 
 
 def in_order(wanted: Mapping[str, Wanted]) -> list[Wanted]:
@@ -81,40 +108,34 @@ class Entry:
     """A run of a plan with what the store knows of it.
 
     Attributes:
+        wanted: what all defined figures want of the run, so that one training serves them all.
+        forks: where branches start from it, of whatever figure.
         status: of the run in the store.
-        owed: checkpoints it must leave: those that a need keeps, and those that branches which
-            are still to be trained start from.
-        done: whether nothing has to be trained for what is wanted.
+        done: whether nothing has to be trained for the figures asked for.
         again: the run is complete but lacks something wanted now, so it is trained again or extended.
     """
 
     wanted: Wanted
+    forks: Mapping[int, tuple[Need, ...]]
     status: Status
-    owed: frozenset[int]
     done: bool
     again: bool
 
 
-def entries(wanted: Iterable[Wanted], store: Store) -> list[Entry]:
-    """Each wanted run with its state, in the given order (trunks first)."""
-    wanted = list(wanted)
-    states: dict[str, tuple[Status, Outcome | None]] = {
-        w.spec.id: store.run(w.spec.id).status() for w in wanted
-    }
-    pending_forks: dict[str, frozenset[int]] = {}
-    found: dict[str, Entry] = {}
-    for w in reversed(wanted):  # branches first: a trunk owes checkpoints only to pending branches
-        status, outcome = states[w.spec.id]
-        owed = w.keep | pending_forks.get(w.spec.id, frozenset())
-        done = outcome is not None and (
-            outcome.serves(Need(w.spec, w.until, owed, w.observe))
-            and outcome.reached(owed) <= store.run(w.spec.id).checkpoint_steps()
-        )
-        if not done and w.spec.fork:
-            parent = w.spec.fork.parent.id
-            pending_forks[parent] = pending_forks.get(parent, frozenset()) | {w.spec.fork.step}
-        found[w.spec.id] = Entry(w, status, owed, done, again=outcome is not None and not done)
-    return [found[w.spec.id] for w in wanted]
+def entries(asked: Mapping[str, Wanted], everything: Mapping[str, Wanted], store: Store) -> list[Entry]:
+    """The runs that are `asked` for, trunks first, each with what `everything` wants of it."""
+    forks, asked_forks = forks_of(everything.values()), forks_of(asked.values())
+    found = []
+    for w in in_order(asked):
+        id = w.spec.id
+        status, outcome = store.run(id).status()
+        done = outcome is not None and outcome.serves(w.need)
+        if done and outcome is not None:
+            needed = outcome.reached(owed(w.keep, asked_forks.get(id, {}), store))
+            done = needed <= store.run(id).checkpoint_steps()
+        again = outcome is not None and not done
+        found.append(Entry(everything[id], forks.get(id, {}), status, done, again))
+    return found
 
 
 @dataclass(frozen=True)
@@ -125,10 +146,13 @@ class Cost:
     disk_bytes: int
 
 
-def cost(w: Wanted, scale: Scale) -> Cost:
-    """Hours from operations, peak and utilisation; disk for checkpoints and metrics."""
+def cost(w: Wanted, scale: Scale, forks: int = 0) -> Cost:
+    """Hours from operations, peak and utilisation; disk for metrics and checkpoints.
+
+    `forks`: at how many steps branches start from it.
+    """
     machine = scale.machine
-    checkpoints = max(2, len(w.keep | w.forks))  # two to resume from, while it trains
+    checkpoints = max(2, len(w.keep) + forks)  # two to resume from, while it trains
     size = checkpoints * BYTES_PER_PARAMETER * parameters(w.spec.model)
     return Cost(
         hours=w.flops / (machine.peak_flops * machine.utilisation) / 3600,

@@ -73,8 +73,11 @@ def figure(name: str) -> Figure:
 
 
 def needs(chosen: Iterable[Figure], scale: Scale) -> dict[str, list[Need]]:
-    """The needs of the chosen figures, by the figure's number and panel."""
-    return {f"{f.number}": f.needs(scale) for f in chosen}
+    """The needs of the chosen figures and panels, by the figure's number."""
+    found: dict[str, list[Need]] = {}
+    for figure in chosen:
+        found.setdefault(str(figure.number), []).extend(figure.needs(scale))
+    return found
 
 
 @cache

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ademamix import registry
 from ademamix.models.sizes import parameters
-from ademamix.plan import Entry, cost, unite
+from ademamix.plan import Entry, cost, entries, unite
 from ademamix.scale import Scale, scale, scales
 from ademamix.spec import AdEMAMix, RunSpec, canonical
 from ademamix.store import Run, Status, Store
@@ -35,7 +35,7 @@ def plan_json(planned: Sequence[Entry], at: Scale) -> dict[str, Any]:
 
 def _row(entry: Entry, at: Scale) -> dict[str, Any]:
     w = entry.wanted
-    spent = cost(w, at)
+    spent = cost(w, at, len(entry.forks))
     return {
         "id": w.spec.id,
         "status": entry.status,
@@ -58,7 +58,7 @@ def _row(entry: Entry, at: Scale) -> dict[str, Any]:
         "schedule": canonical(w.spec.schedule),
         "seed": w.spec.seed,
         "keep": sorted(w.keep),
-        "forks": sorted(w.forks),
+        "forks": sorted(entry.forks),
     }
 
 
@@ -116,13 +116,18 @@ STATES: tuple[Status, ...] = ("finished", "diverged", "running", "started", "fai
 
 
 def status(store: Store) -> dict[str, dict[str, int]]:
-    """Scale → state → number of runs that the defined figures want in it; and runs of no figure."""
+    """Scale → state → number of runs that the defined figures want in it; and runs of no figure.
+
+    A run that is complete but lacks something that is wanted counts as 'started'.
+    """
     found: dict[str, dict[str, int]] = {}
     known: set[str] = set()
     for name in scales():
         wanted = unite(registry.needs(registry.figures().values(), scale(name)))
         known |= set(wanted)
-        counts = Counter(store.run(id).status()[0] for id in wanted)
+        counts = Counter(
+            "started" if entry.again else entry.status for entry in entries(wanted, wanted, store)
+        )
         found[name] = {state: counts[state] for state in STATES}
     others = Counter(run.status()[0] for run in store.runs() if run.id not in known)
     found["other"] = {state: others[state] for state in STATES}
@@ -137,7 +142,7 @@ def print_status(counts: dict[str, dict[str, int]]) -> None:
     for name, row in counts.items():
         table.add_row(name, *(str(row[state]) for state in STATES))
     Console().print(table, highlight=False)
-    Console().print("started: stopped on the way, goes on from its checkpoint; other: of no figure")
+    Console().print("started: stopped on the way, or lacking something wanted since; other: of no figure")
 
 
 def run_json(run: Run) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from ademamix.checkout import checkout
 from ademamix.errors import UserError, did_you_mean
 from ademamix.optim.schedules import beta_of_half_life, half_life
-from ademamix.settings import LanguageModel, language_model, language_models
+from ademamix.settings import ADAMW, LanguageModel, language_model, language_models
 from ademamix.spec import (
     AdamW,
     AdEMAMix,
@@ -122,27 +122,27 @@ class Scale(Frozen):
     def map(self, paper: RunSpec, seed: int = 0) -> RunSpec:
         """The run of this scale that stands for the paper's run `paper`."""
         size = size_of(paper.model)
+        fork = paper.fork and paper.fork.model_copy(
+            update={
+                "parent": self.map(paper.fork.parent, seed),
+                "step": self.steps(paper.fork.step),
+            }
+        )
         return paper.changed(
             model=self.models.get(size.name, paper.model),
             data=paper.data if self.data is None else pysource_data(),
-            optimizer=self._optimizer(paper.optimizer, size),
+            optimizer=self._optimizer(paper.optimizer, size, lr_follows(paper)),
             schedule=self._schedule(paper.schedule),
             batch=self.batch_size(paper.batch, size),
             sequence=self.sequence or paper.sequence,
             precision=self.precision or paper.precision,
             seed=seed,
-            fork=paper.fork
-            and paper.fork.model_copy(
-                update={
-                    "parent": self.map(paper.fork.parent, seed),
-                    "step": self.steps(paper.fork.step),
-                }
-            ),
+            fork=fork,
         )
 
-    def _optimizer(self, paper: AdamW | AdEMAMix, size: LanguageModel) -> AdamW | AdEMAMix:
+    def _optimizer(self, paper: AdamW | AdEMAMix, size: LanguageModel, lr_follows: str) -> AdamW | AdEMAMix:
         changes: dict[str, Any] = {
-            "lr": self.learning_rate(paper.lr, size, paper.kind),
+            "lr": self.learning_rate(paper.lr, size, lr_follows),
             "beta1": self.beta(paper.beta1),
         }
         if isinstance(paper, AdEMAMix):
@@ -160,10 +160,26 @@ class Scale(Frozen):
                 changes[field] = self.steps(getattr(paper, field))
         return type(paper).model_validate({**paper.model_dump(), **changes})
 
+    @property
+    def validation_loss(self) -> str:
+        """The quantity that loss curves observe."""
+        return f"validation_loss:{self.validation.windows}"
+
     def validation_steps(self, until: int) -> frozenset[int]:
         """Steps at which curves observe the validation loss: evenly spaced, and the last."""
         every = max(1, self.horizon // self.validation.points)
         return frozenset(range(every, until + 1, every)) | {until}
+
+
+def lr_follows(paper: RunSpec) -> str:
+    """The optimizer whose best learning rate a run's is relative to.
+
+    Its own; a branch keeps its trunk's rate, so the trunk's; and AdamW's for runs at a constant rate,
+    in which the paper compares both optimizers at one.
+    """
+    while paper.fork:
+        paper = paper.fork.parent
+    return ADAMW if isinstance(paper.schedule, Constant) else paper.optimizer.kind
 
 
 @cache
@@ -198,11 +214,13 @@ def scale(name: str) -> Scale:
 
 def read_scale(path: Path) -> Scale:
     """A scale from its YAML file, named after it."""
-    data = yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or {}
     try:
+        data = yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or {}
         return Scale.model_validate({"name": path.stem, **data})
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error)}") from None
+        raise UserError(f"{path}: {explain(error, Scale)}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:

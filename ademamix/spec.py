@@ -8,6 +8,7 @@ however many figures ask for them.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -182,7 +183,16 @@ class RunSpec(Frozen):
 
     def changed(self, **fields: Any) -> "RunSpec":
         """A copy with the given fields replaced, validated again."""
-        return RunSpec(**{**{name: getattr(self, name) for name in RunSpec.model_fields}, **fields})
+        kept = {name: getattr(self, name) for name in RunSpec.model_fields}
+        try:
+            return RunSpec(**{**kept, **fields})
+        except ValidationError as error:
+            raise UserError(explain(error, RunSpec)) from None
+
+    def reseeded(self, seed: int) -> "RunSpec":
+        """The same run, and the runs it branches from, with another seed."""
+        fork = self.fork and self.fork.model_copy(update={"parent": self.fork.parent.reseeded(seed)})
+        return self.changed(seed=seed, fork=fork)
 
 
 def canonical(value: Any) -> Any:
@@ -196,7 +206,8 @@ def canonical(value: Any) -> Any:
         return {
             name: canonical(getattr(value, name))
             for name in fields
-            if fields[name].is_required() or getattr(value, name) != fields[name].default
+            if fields[name].is_required()
+            or canonical(getattr(value, name)) != canonical(fields[name].default)
         }
     if isinstance(value, Mapping):
         return {key: canonical(value[key]) for key in value}
@@ -216,13 +227,21 @@ def parse(data: Mapping[str, Any]) -> RunSpec:
     try:
         return RunSpec.model_validate(fields)
     except ValidationError as error:
-        raise UserError(explain(error)) from None
+        misspelt = any(problem["type"] == "extra_forbidden" for problem in error.errors())
+        problem = UnknownKey if misspelt else UserError
+        raise problem(explain(error, RunSpec)) from None
+
+
+class UnknownKey(UserError):
+    """A key that a spec does not have."""
 
 
 def override(spec: RunSpec, settings: Iterable[str]) -> RunSpec:
     """`spec` with settings such as 'optimizer.alpha=4' applied; each value is read as YAML.
 
-    Raises UserError for an unknown key, with the nearest right one, or a value out of range.
+    Raises:
+        UnknownKey: the spec has no such key; the message names the nearest right one.
+        UserError: a value is out of range, or the setting is not KEY=VALUE.
     """
     data = canonical(spec)
     for setting in settings:
@@ -233,20 +252,32 @@ def override(spec: RunSpec, settings: Iterable[str]) -> RunSpec:
         place = data
         for name in path:
             if not isinstance(place.get(name), dict):
-                raise UserError(f"unknown key '{key}'{did_you_mean(name, place)}")
+                raise UnknownKey(f"unknown key '{key}'{did_you_mean(name, place)}")
             place = place[name]
-        place[last] = yaml.safe_load(text)
+        try:
+            place[last] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"the value of '{setting}' is not valid YAML") from None
     return parse(data)
 
 
-def explain(error: ValidationError) -> str:
-    """The first problem pydantic found, as one line in the user's terms."""
-    first = error.errors()[0]
+def override_known(spec: RunSpec, settings: Iterable[str]) -> RunSpec:
+    """As `override`, but a setting whose key this run does not have (AdamW has no alpha) is passed over."""
+    for setting in settings:
+        with suppress(UnknownKey):
+            spec = override(spec, [setting])
+    return spec
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The main problem pydantic found in a `model`, as one line in the user's terms."""
+    # A misspelt key is also a missing one: the former is the better thing to say.
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     tags = {"adamw", "ademamix", "cosine", "constant", "linear-decay", "pysource", "tokens"}
     path = [str(part) for part in first["loc"] if part not in tags]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{did_you_mean(path[-1], _fields_beside(first['loc']))}"
+        return f"unknown key '{key}'{did_you_mean(path[-1], _fields_beside(first['loc'], model))}"
     message = first["msg"].removeprefix("Value error, ")
     given = first["input"]
     if isinstance(given, dict | BaseModel):
@@ -254,8 +285,8 @@ def explain(error: ValidationError) -> str:
     return f"{key}: {message} (got {given!r})"
 
 
-def _fields_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """The names that would have been right where an unknown key stood."""
+def _fields_beside(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """The names that would have been right where an unknown key stood in a `model`."""
     variants: dict[Any, type[BaseModel]] = {
         "adamw": AdamW,
         "ademamix": AdEMAMix,
@@ -267,8 +298,11 @@ def _fields_beside(loc: tuple[int | str, ...]) -> list[str]:
         "model": Transformer,
         "fork": Fork,
     }
-    model = variants.get(loc[-2], RunSpec) if len(loc) > 1 else RunSpec
-    return list(model.model_fields)
+    for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            variants[name] = info.annotation
+    owner = variants.get(loc[-2], model) if len(loc) > 1 else model
+    return list(owner.model_fields)
 
 
 @dataclass(frozen=True)
@@ -280,7 +314,8 @@ class Need:
         until: the last step.
         keep: steps whose checkpoints are wanted.
         observe: quantity → the steps at which to observe it, such as
-            {"validation_loss": {100, 200}}. The loss on training batches is always logged.
+            {"validation_loss:256": {100, 200}}, the loss on 256 fixed windows: what a quantity depends
+            on is part of its name. The loss on training batches is always logged.
         panel: the panel of the figure that asks ("" where the figure has one panel).
     """
 

@@ -13,6 +13,7 @@ runs/
 
 import gzip
 import json
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -86,12 +87,12 @@ class Run:
         return FileLock(self.folder / "lock")
 
     def spec(self) -> RunSpec:
-        return parse(json.loads((self.folder / "spec.json").read_text()))
+        return parse(read_json(self.folder / "spec.json"))
 
     def outcome(self) -> Outcome | None:
         """The outcome, or None while the run is not complete."""
         try:
-            data = json.loads((self.folder / "outcome.json").read_text())
+            data = read_json(self.folder / "outcome.json")
         except FileNotFoundError:
             return None
         return Outcome(**{key: value for key, value in data.items() if key != "schema"})
@@ -104,6 +105,14 @@ class Run:
     def reopen(self) -> None:
         """Take the completeness marker away, to extend the run."""
         (self.folder / "outcome.json").unlink(missing_ok=True)
+
+    def failure(self) -> str:
+        """The last line of why the run failed; empty when nothing is known."""
+        try:
+            lines = self.failure_path.read_text().strip().splitlines()
+        except FileNotFoundError:
+            return ""
+        return lines[-1] if lines else ""
 
     def begin(self, spec: RunSpec) -> None:
         """Create the folder with its spec."""
@@ -159,7 +168,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         marker = root / "store.json"
-        if marker.exists() and json.loads(marker.read_text())["schema"] > SCHEMA:
+        if marker.exists() and read_json(marker)["schema"] > SCHEMA:
             raise UserError(f"{root} was written by a newer version; update the code, or name another "
                             "store with --runs")  # fmt: skip
 
@@ -175,6 +184,11 @@ class Store:
     def run(self, id: str) -> Run:
         return Run(self.root / id)
 
+    def serves(self, need: Need) -> bool:
+        """Whether the run is complete with all that `need` wants, but for checkpoints."""
+        outcome = self.run(need.run.id).outcome()
+        return outcome is not None and outcome.serves(need)
+
     def runs(self) -> Iterator[Run]:
         """Every run in the store, by id."""
         for path in sorted(self.root.glob("*/spec.json")):
@@ -187,6 +201,15 @@ class Store:
             what = "no run" if not found else f"{len(found)} runs"
             raise UserError(f"{what} in {self.root} with an id beginning with '{prefix}'")
         return Run(found[0].parent)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the store, or a UserError that names the damaged file."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        raise UserError(f"{path} is damaged; delete {path.parent} and run again") from None
+    return found
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -225,36 +248,43 @@ def export(run: Run, folder: Path) -> Path:
 
 
 def load_record(path: Path, store: Store) -> bool:
-    """Load a record into the store, without checkpoints. False when the run is already complete.
+    """Load a record into the store, without checkpoints. False when what is there is as complete.
 
     Raises:
-        UserError: the file is damaged, of a newer schema, or not named after its run.
+        UserError: the file is damaged, of a newer schema, or not named after its run; or the run is
+            being trained.
     """
     try:
         record = json.loads(gzip.decompress(path.read_bytes()))
-        newer = record["schema"] > SCHEMA
-    except (OSError, EOFError, ValueError, KeyError):
-        raise UserError(f"{path} is not a readable record; take it from git again") from None
-    if newer:
-        raise UserError(f"{path} was written by a newer version; update the code")
-    spec = parse(record["spec"])
-    if path.name != f"{spec.id}.json.gz":
-        raise UserError(f"{path} holds run {spec.id}; export it again")
-    run = store.run(spec.id)
-    if run.outcome() is not None:
-        return False
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with run.lock:  # a run that is being trained is waited for, and its record then not needed
-        if run.outcome() is not None:
-            return False
+        if record["schema"] > SCHEMA:
+            raise UserError(f"{path} was written by a newer version; update the code")
+        spec, outcome = parse(record["spec"]), Outcome(**record["outcome"])
         rows: list[Row] = [{"step": step} for step in record["metrics"].pop("step")]
         for column, values in sorted(record["metrics"].items()):
             for i, value in values:
                 rows[i][column] = value
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zlib.error):
+        raise UserError(f"{path} is not a readable record; take it from git again") from None
+    if path.name != f"{spec.id}.json.gz":
+        raise UserError(f"{path} holds run {spec.id}; export it again")
+    run = store.run(spec.id)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        run.lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"run {spec.id} is being trained; its record was left out") from None
+    try:
+        wanted = {quantity: frozenset(steps) for quantity, steps in outcome.observed.items()}
+        if store.serves(Need(spec, outcome.step, observe=wanted)):
+            return False
+        run.reopen()
+        run.remove_checkpoints_except(())
         run.begin(spec)
         write_atomically(run.metrics_path, "".join(map(line, rows)).encode())
-        run.finish(Outcome(**record["outcome"]))
-    return True
+        run.finish(outcome)
+        return True
+    finally:
+        run.lock.release()
 
 
 def line(row: Row) -> str:

@@ -3,8 +3,8 @@
 A claim is made of one or more effects, each a difference that should exceed a threshold:
 
 - runs with several seeds are paired by seed, and the 95% t interval of the mean decides;
-- with one seed, the spread σ over seeds pooled from the scale's other runs stands in: an effect
-  within 2σ√2 of the threshold decides nothing;
+- with one seed, the spread σ over seeds pooled from the scale's other runs stands in: a difference
+  of two runs within 2σ√2 of the threshold decides nothing (2σ√n where n runs enter);
 - effects of exact computations have no noise.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ademamix.errors import UserError
 from analysis.stats import t_interval
 
 if TYPE_CHECKING:
@@ -29,26 +30,35 @@ class Effect:
         what: what is compared, in words.
         values: one value for each seed, paired; a single value for exact computations.
         exact: whether it has no noise.
+        runs: how many independent runs enter it, each with about unit weight: with one seed its
+            standard deviation is taken as σ√runs.
     """
 
     what: str
     values: tuple[float, ...]
     exact: bool = False
+    runs: int = 2
 
     def judge(self, threshold: float, noise: float | None) -> "Judged":
         """The verdict on this effect alone."""
         mean = sum(self.values) / len(self.values)
         width: float | None
-        if self.exact or math.isinf(mean):  # no noise makes a run diverge, or undoes it
-            width = 0.0
-        elif len(self.values) > 1:
+        verdict: Verdict = "inconclusive"
+        if self.exact or not math.isfinite(mean):
+            # A run that diverged has no interval: all seeds have to say the same.
+            width = 0.0 if self.exact else None
+            if all(value > threshold for value in self.values):
+                verdict = "reproduced"
+            elif all(value <= threshold for value in self.values):
+                verdict = "not reproduced"
+            return Judged(self, mean, width, verdict)
+        if len(self.values) > 1:
             _, width = t_interval(self.values)
         else:
-            width = None if noise is None else 2 * noise * 2**0.5
-        verdict: Verdict = "inconclusive"
+            width = None if noise is None else 2 * noise * math.sqrt(self.runs)
         if width is not None and mean - width > threshold:
             verdict = "reproduced"
-        elif (width is not None and mean + width < threshold) or (self.exact and mean <= threshold):
+        elif width is not None and mean + width < threshold:
             verdict = "not reproduced"
         return Judged(self, mean, width, verdict)
 
@@ -144,9 +154,9 @@ def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
 
 
 def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int, float]:
-    """Seed → the value of a series at the last point within `share` of its length."""
+    """Seed → the value of a series at the last point within `share` of the panel's length."""
     rows = _series(frame, panel, series)
-    early = rows[rows["x"] <= share * rows["x"].max()]
+    early = rows[rows["x"] <= share * frame[frame["panel"] == panel]["x"].max()]
     last = early.sort_values("x").groupby("seed")["y"].last()
     return dict(zip(last.index.tolist(), last.tolist(), strict=True))
 
@@ -154,13 +164,13 @@ def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int
 def _series(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":
     rows = frame[(frame["panel"] == panel) & (frame["series"] == series)]
     if rows.empty:
-        raise KeyError(f"the table has no series '{series}' in panel '{panel}'")
+        raise UserError(f"the table has no series '{series}' in panel '{panel}'; make the figure again")
     return rows
 
 
-def difference(what: str, higher: Mapping[int, float], lower: Mapping[int, float]) -> Effect:
-    """`higher` − `lower`, paired by seed."""
+def difference(what: str, higher: Mapping[int, float], lower: Mapping[int, float], runs: int = 2) -> Effect:
+    """`higher` − `lower`, paired by seed; `runs` independent runs enter it."""
     seeds = sorted(higher.keys() & lower.keys())
     if not seeds:
-        raise ValueError(f"no seed in common to compare: {what}")
-    return Effect(what, tuple(higher[s] - lower[s] for s in seeds))
+        raise UserError(f"no seed in common to compare: {what}; make the figure again")
+    return Effect(what, tuple(higher[s] - lower[s] for s in seeds), runs=runs)

@@ -63,6 +63,6 @@ def draw_panel(
     axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
 
 
-def finish(axes: Sequence["Axes"], frame: "pd.DataFrame") -> None:
-    """What panels share: the name of the y axis on the first of them."""
+def name_loss_axis(axes: Sequence["Axes"]) -> None:
+    """The name of the y axis, which panels share, on the first of them."""
     axes[0].set_ylabel(LOSS)

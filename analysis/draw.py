@@ -23,7 +23,6 @@ def write_drawing(figure: Figure, table: Path, out: Path) -> list[Path]:
     frame = read_table(table)
     if figure.panel:
         frame = frame[frame["panel"] == figure.panel]
-    frame.attrs["scale"] = table.parent.name
     out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(SETTINGS):
         drawing = figure.module.draw(frame)

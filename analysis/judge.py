@@ -7,6 +7,7 @@ from typing import Any
 
 from ademamix.files import write_json
 from ademamix.registry import Figure
+from ademamix.scale import scale as known_scale
 from analysis.noise import read_noise
 from analysis.tables import read_table
 
@@ -47,6 +48,9 @@ def rejudge(
 
 
 def folders(root: Path, scale: str | None) -> list[Path]:
-    """The folders of results under `root`: of one scale with the exact ones, or all."""
-    wanted = {scale, "exact"} if scale else None
+    """The folders of results under `root`: of one scale with the exact ones, or all.
+
+    A folder is named after its scale, or 'exact'. Raises UserError for an unknown scale.
+    """
+    wanted = {known_scale(scale).name, "exact"} if scale else None
     return [p for p in sorted(root.glob("*/")) if p.is_dir() and (wanted is None or p.name in wanted)]

@@ -12,19 +12,18 @@ from ademamix.spec import RunSpec
 from ademamix.store import Store
 from analysis.stats import pooled_spread
 
-QUANTITY = "validation_loss"
 
-
-def write_noise(wanted: Iterable[Wanted], store: Store, path: Path) -> None:
-    """Write one row for each run that was trained with several seeds; no file when there is none."""
+def write_noise(wanted: Iterable[Wanted], store: Store, quantity: str, path: Path) -> None:
+    """Write one row for each run that was trained with several seeds, with the spread of its
+    final `quantity`; no file when there is none."""
     groups: dict[RunSpec, list[float]] = defaultdict(list)
     for w in wanted:
         run = store.run(w.spec.id)
         outcome = run.outcome()
         if outcome and outcome.status == "finished":
             last = run.metrics()[-1]
-            if QUANTITY in last:
-                groups[w.spec.changed(seed=0)].append(last[QUANTITY])
+            if quantity in last:
+                groups[w.spec.reseeded(0)].append(last[quantity])
     lines = ["run,seeds,mean,standard_deviation"]
     for spec, values in groups.items():
         if len(values) > 1:

@@ -56,7 +56,8 @@ def status_table(verdicts: dict[str, dict[str, Any]]) -> str:
         "|---|---|---|" + "---|" * len(SCALES),
     ]
     built = figures()
-    for number, entry in catalogue()["figures"].items():
+    added = {number: {"subject": figure.module.TITLE, "kind": "added"} for number, figure in built.items()}
+    for number, entry in {**added, **catalogue()["figures"]}.items():
         name = f"figure-{number:02d}"
         if number in built:
             folder = built[number].folder.name
@@ -93,7 +94,7 @@ def results_page(verdicts: dict[str, dict[str, Any]]) -> str:
         text += f"\n## {'Exact and toy figures' if scale == 'exact' else f'Scale `{scale}`'}\n"
         for name, entry in by_figure.items():
             number = int(name.removeprefix("figure-"))
-            text += f"\n### Figure {number}: {catalogue()['figures'][number]['subject']}\n\n"
+            text += f"\n### Figure {number}: {figures()[number].module.TITLE}\n\n"
             if entry["noise"] is not None:
                 text += f"Seed spread of the scale: σ = {entry['noise']:.4f}.\n\n"
             text += "".join(_claim(claim) for claim in entry["claims"])

@@ -4,7 +4,7 @@ import math
 
 from ademamix.errors import UserError
 from ademamix.scale import Scale
-from ademamix.spec import RunSpec, override
+from ademamix.spec import RunSpec, override_known
 from ademamix.store import Store
 
 
@@ -36,7 +36,7 @@ class Results:
         Raises:
             UserError: the run is not complete.
         """
-        run = self.store.run(override(spec, self.settings).id)
+        run = self.store.run(override_known(spec, self.settings).id)
         outcome = run.outcome()
         if outcome is None:
             raise UserError(f"run {run.id} is not complete; train it with 'ademamix run --figure …'")

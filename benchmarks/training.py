@@ -63,7 +63,8 @@ def plain(task: LanguageTask) -> Callable[[], None]:
 def ours(task: LanguageTask, wanted: Wanted, folder: Path) -> Callable[[], None]:
     """A chunk of a real run."""
     run = Store(folder).run(wanted.spec.id)
-    (entry,) = entries([wanted], Store(folder))
+    runs = {wanted.spec.id: wanted}
+    (entry,) = entries(runs, runs, Store(folder))
     trainer = Trainer(job_of(entry, scale("cpu")), task)
     metrics = Metrics(run.metrics_path, 0)
 
@@ -84,8 +85,8 @@ def main(rounds: int) -> None:
     for optimizer in (ADAMW, ADEMAMIX):
         spec = at.map(run("110M", optimizer, HORIZON))
         until = at.steps(HORIZON)
-        wanted = Wanted(spec, until, observe={"validation_loss": at.validation_steps(until)})
-        task = LanguageTask(spec, checkout() / "data", torch.device("cpu"), at.validation.windows)
+        wanted = Wanted(spec, until, observe={at.validation_loss: at.validation_steps(until)})
+        task = LanguageTask(spec, checkout() / "data", torch.device("cpu"))
         with tempfile.TemporaryDirectory() as folder:
             chunks = {"plain": plain(task), "ours": ours(task, wanted, Path(folder))}
             times: dict[str, list[float]] = {name: [] for name in chunks}

@@ -44,28 +44,29 @@ def main(scale_name: str, size: str, optimizer: str, grid: tuple[str, ...], jobs
     base = at.map(run(size, optimizer, HORIZON), SEED)
     axes = [[f"{axis.partition('=')[0]}={v}" for v in axis.partition("=")[2].split(",")] for axis in grid]
     until = at.steps(HORIZON)
-    observe = {"validation_loss": at.validation_steps(until)}
+    observe = {at.validation_loss: at.validation_steps(until)}
     trials = {settings: override(base, settings) for settings in itertools.product(*axes)}
-    wanted = [Wanted(spec, until, observe=observe) for spec in trials.values()]
-    todo = [job_of(entry, at) for entry in entries(wanted, store) if not entry.done]
+    wanted = {spec.id: Wanted(spec, until, observe=observe) for spec in trials.values()}
+    todo = [job_of(entry, at) for entry in entries(wanted, wanted, store) if not entry.done]
     with RunProgress(Console(stderr=True), store, todo, lambda job: describe(job.spec)) as display:
         _, code = launch(todo, store, checkout() / "data", devices(at, jobs), THREADS, display)
     if code:
         raise SystemExit(code)
     path = checkout() / "configs" / "scales" / f"{scale_name}-tuning.csv"
     _append(path, [
-        [scale_name, size, optimizer, SEED, " ".join(settings), until, _final(store, spec.id), spec.id]
+        [scale_name, size, optimizer, SEED, " ".join(settings), until,
+         _final(store, spec.id, at.validation_loss), spec.id]
         for settings, spec in trials.items()
     ])  # fmt: skip
 
 
-def _final(store: Store, id: str) -> float | str:
-    """The last validation loss of a run, or how it ended instead."""
+def _final(store: Store, id: str, quantity: str) -> float | str:
+    """The last value of a run's quantity, or how it ended instead."""
     run = store.run(id)
     outcome = run.outcome()
     if outcome is None or outcome.status == "diverged":
         return "diverged" if outcome else "failed"
-    return run.metrics()[-1]["validation_loss"]
+    return run.metrics()[-1][quantity]
 
 
 def _append(path: Path, rows: list[list[object]]) -> None:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ademamix.scale import Scale, refuse_collisions
-from ademamix.spec import AdEMAMix, Need, RunSpec
+from ademamix.spec import Need, RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.results import Results
 
-VALIDATION = "validation_loss"
 SeedsOf = Literal["headline", "sweep"]
 
 
@@ -43,7 +42,7 @@ def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:
         Need(
             run=scale.map(line.run, seed),
             until=scale.steps(line.until),
-            observe={VALIDATION: scale.validation_steps(scale.steps(line.until))},
+            observe={scale.validation_loss: scale.validation_steps(scale.steps(line.until))},
             panel=line.panel,
         )
         for line in lines
@@ -52,11 +51,16 @@ def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:
 
 
 def steps_named(lines: Sequence[Line]) -> set[int]:
-    """The lengths and warm-ups that a figure tells apart, in the paper's steps."""
+    """Every step that a figure's runs name: lengths, warm-ups, forks, decays; the paper's steps."""
     steps = {line.until for line in lines}
     for line in lines:
-        if isinstance(line.run.optimizer, AdEMAMix):
-            steps |= {line.run.optimizer.alpha_warmup or 0, line.run.optimizer.beta3_warmup or 0}
+        run: RunSpec | None = line.run
+        while run:
+            named = {**dict(run.schedule), **dict(run.optimizer)}
+            fields = ("warmup", "horizon", "start", "end", "alpha_warmup", "beta3_warmup")
+            steps |= {named[field] or 0 for field in fields if field in named}
+            steps |= {run.fork.step} if run.fork else set()
+            run = run.fork.parent if run.fork else None
     return steps
 
 
@@ -70,7 +74,9 @@ def table(lines: Iterable[Line], results: "Results") -> "pd.DataFrame":
         if results.wants(line.panel)
         for seed in getattr(results.scale.seeds, line.seeds)
         for step, value in results.curve(
-            results.scale.map(line.run, seed), VALIDATION, results.scale.steps(line.until)
+            results.scale.map(line.run, seed),
+            results.scale.validation_loss,
+            results.scale.steps(line.until),
         )
     ]
     return pd.DataFrame(rows, columns=["panel", "series", "seed", "x", "y"])

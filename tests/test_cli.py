@@ -20,12 +20,15 @@ from tests.experiments.test_figures import cli
     ("args", "message"),
     [
         (["plan", "--figure", "99"], "figure 99 is not in the paper"),
-        (["plan", "--figure", "4"], "figure 4 is not built yet; there are: 1, 2, 12"),
+        (["plan", "--figure", "8"], "figure 8 is not built yet; there are: 1, 2, "),
         (["plan", "--figure", "twelve"], "'twelve' is not a figure"),
         (["plan", "--scale", "cpuu"], "unknown scale 'cpuu' (did you mean 'cpu'?)"),
         (["plan", "--figure", "12", "--set", "optimizer.lrr=1"], "did you mean 'lr'?"),
         (["plan", "--figure", "12", "--set", "optimizer.beta2=1"], "should be less than 1"),
         (["plan", "--seeds", "a"], "--seeds takes numbers"),
+        (["plan", "--seeds=-1"], "seed: Input should be greater than or equal to 0"),
+        (["plan", "--figure", "12", "--set", "batch=[1"], "not valid YAML"),
+        (["plan", "--figure", "12", "--set", "optimizer.alhpa=4"], "did you mean 'alpha'"),
         (["run", "--figure", "12", "--set", "batch=8"], "say where to put it with --out"),
         (["run", "--figure", "12", "--only", "zzz"], "no run of these figures"),
         (["show", "zzz"], "no run in"),
@@ -121,6 +124,37 @@ def _wait_for_training(runs: Path) -> None:
     raise AssertionError("training did not start")
 
 
+def test_a_damaged_outcome_is_one_line(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    run = Store(tmp_path).run(adamw_spec.id)
+    run.begin(adamw_spec)
+    (run.folder / "outcome.json").write_text("{")
+    done = cli("status", "--runs", str(tmp_path))
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"ademamix: {run.folder / 'outcome.json'} is damaged; delete {run.folder} and run again\n"
+    )
+
+
+@pytest.mark.parametrize("scale", ["cpuu", ""])
+def test_unknown_scales_are_refused_everywhere(scale: str) -> None:
+    for verb in (["plot"], ["claims"], ["import"]):
+        if scale:
+            assert "unknown scale 'cpuu'" in cli(*verb, "--scale", scale).stderr
+    assert cli("plan", "--scale", scale).returncode == 1
+
+
+@pytest.mark.parametrize("delay", [0.3, 1.0, 2.0, 3.5])
+def test_an_early_ctrl_c_is_quiet(delay: float, tmp_path: Path) -> None:
+    process = _run_in_background(tmp_path)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)  # the latter before Python has started
+    if process.returncode == 130:
+        assert "Traceback" not in out + err
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_leaves_checkpoints_and_says_how_to_go_on(number: int, code: int, tmp_path: Path) -> None:
     process = _run_in_background(tmp_path)
@@ -139,11 +173,11 @@ def test_stopping_leaves_checkpoints_and_says_how_to_go_on(number: int, code: in
     assert counts["cpu"]["started"] == 2
 
 
-def test_two_commands_on_one_figure_train_each_run_once(tmp_path: Path) -> None:
+def test_two_commands_on_one_figure_at_once(tmp_path: Path) -> None:
     args = ["run", "--figure", "12b", "--scale", "smoke", "--jobs", "1", "--runs", str(tmp_path / "runs")]
     both = [
         subprocess.Popen(
-            [sys.executable, "-m", "ademamix", *args, "--out", str(tmp_path / "smoke")],
+            [sys.executable, "-m", "ademamix", *args, "--out", str(tmp_path)],
             cwd=checkout(),
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,

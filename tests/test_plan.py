@@ -6,10 +6,16 @@ import pytest
 
 from ademamix.models.sizes import training_flops_per_token
 from ademamix.pipeline import prune
-from ademamix.plan import cost, entries, in_order, unite
+from ademamix.plan import Entry, cost, forks_of, in_order, owed, unite
+from ademamix.plan import entries as planned
 from ademamix.scale import scale
 from ademamix.spec import Fork, Need, RunSpec
 from ademamix.store import Outcome, Store
+
+
+def entries(needs: list[Need], store: Store) -> list[Entry]:
+    wanted = unite({"1": needs})
+    return planned(wanted, wanted, store)
 
 
 def _finish(store: Store, spec: RunSpec, step: int, observed: dict[str, list[int]] | None = None) -> None:
@@ -36,7 +42,7 @@ def test_a_branch_brings_its_trunk_and_comes_after_it(adamw_spec: RunSpec) -> No
     order = in_order(unite({"4": [Need(branch, 60)]}))
     assert [w.spec.id for w in order] == [adamw_spec.id, branch.id]
     trunk, child = order
-    assert (trunk.until, trunk.keep, trunk.forks) == (20, frozenset(), {20})
+    assert (trunk.until, trunk.keep) == (20, frozenset())
     assert child.new_steps == 40
     assert child.tokens == 40 * 2 * 16
 
@@ -50,11 +56,11 @@ def test_the_longest_free_run_comes_first(adamw_spec: RunSpec) -> None:
 def test_what_the_store_has_is_done(tmp_path: Path, adamw_spec: RunSpec) -> None:
     store = Store(tmp_path)
     observe = {"validation_loss": frozenset({30, 60})}
-    wanted = in_order(unite({"1": [Need(adamw_spec, 60, observe=observe)]}))
+    wanted = [Need(adamw_spec, 60, observe=observe)]
     assert not entries(wanted, store)[0].done
     _finish(store, adamw_spec, 60, {"validation_loss": [30, 60]})
     assert entries(wanted, store)[0].done
-    more = in_order(unite({"1": [Need(adamw_spec, 60, observe={"validation_loss": frozenset({45})})]}))
+    more = [Need(adamw_spec, 60, observe={"validation_loss": frozenset({45})})]
     (entry,) = entries(more, store)
     assert not entry.done
     assert entry.again
@@ -63,7 +69,7 @@ def test_what_the_store_has_is_done(tmp_path: Path, adamw_spec: RunSpec) -> None
 def test_a_longer_need_reopens_a_run(tmp_path: Path, adamw_spec: RunSpec) -> None:
     store = Store(tmp_path)
     _finish(store, adamw_spec, 60)
-    (entry,) = entries(in_order(unite({"1": [Need(adamw_spec, 61)]})), store)
+    (entry,) = entries([Need(adamw_spec, 61)], store)
     assert entry.again
 
 
@@ -72,7 +78,7 @@ def test_a_diverged_run_is_done_whatever_its_length(tmp_path: Path, adamw_spec: 
     store.run(adamw_spec.id).begin(adamw_spec)
     store.run(adamw_spec.id).finish(Outcome("diverged", 31, {"validation_loss": [30]}, 1.0))
     need = Need(adamw_spec, 60, observe={"validation_loss": frozenset({30, 60})})
-    (entry,) = entries(in_order(unite({"1": [need]})), store)
+    (entry,) = entries([need], store)
     assert entry.done
     assert entry.status == "diverged"
 
@@ -80,19 +86,34 @@ def test_a_diverged_run_is_done_whatever_its_length(tmp_path: Path, adamw_spec: 
 def test_a_trunk_owes_checkpoints_only_to_pending_branches(tmp_path: Path, adamw_spec: RunSpec) -> None:
     store = Store(tmp_path)
     branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=20))
-    wanted = in_order(unite({"4": [Need(adamw_spec, 60), Need(branch, 60)]}))
+    needs = [Need(adamw_spec, 60), Need(branch, 60)]
     _finish(store, adamw_spec, 60)
-    trunk, _ = planned = entries(wanted, store)
-    assert [entry.done for entry in planned] == [False, False]
-    assert trunk.owed == {20}
+    forks = forks_of(unite({"4": needs}).values())[adamw_spec.id]
+    assert [entry.done for entry in entries(needs, store)] == [False, False]
+    assert owed(frozenset({7}), forks, store) == {7, 20}
     _finish(store, branch, 60)
-    assert [entry.done for entry in entries(wanted, store)] == [True, True]
+    assert [entry.done for entry in entries(needs, store)] == [True, True]
+    assert owed(frozenset({7}), forks, store) == {7}
+
+
+def test_one_training_serves_the_branches_of_all_figures(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    """Figure 1's trunk leaves what Figure 4 needs, but is done without it when only Figure 1 is asked."""
+    store = Store(tmp_path)
+    branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=20))
+    asked = unite({"1": [Need(adamw_spec, 60)]})
+    everything = unite({"1": [Need(adamw_spec, 60)], "4": [Need(branch, 60)]})
+    (entry,) = planned(asked, everything, store)
+    assert set(entry.forks) == {20}
+    assert entry.wanted.figures == ("1", "4")
+    _finish(store, adamw_spec, 60)
+    (entry,) = planned(asked, everything, store)
+    assert entry.done
 
 
 def test_checkpoints_of_no_pending_need_are_removed(tmp_path: Path, adamw_spec: RunSpec) -> None:
     store = Store(tmp_path)
     branches = [adamw_spec.changed(fork=Fork(parent=adamw_spec, step=step)) for step in (20, 30)]
-    wanted = in_order(unite({"4": [Need(adamw_spec, 60), *(Need(b, 60) for b in branches)]}))
+    wanted = unite({"4": [Need(adamw_spec, 60), *(Need(b, 60) for b in branches)]})
     _finish(store, adamw_spec, 60)
     run = store.run(adamw_spec.id)
     run.checkpoints.mkdir()

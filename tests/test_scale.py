@@ -1,16 +1,18 @@
 """The mapping rules: identity at paper, exact integers, monotone betas, no collisions."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.optim.schedules import half_life
-from ademamix.scale import refuse_collisions, scale, scales
+from ademamix.scale import read_scale, refuse_collisions, scale, scales
 from ademamix.settings import ADAMW, ADEMAMIX, language_model, language_models, run
-from ademamix.spec import Fork, LinearDecay
+from ademamix.spec import Constant, Fork, LinearDecay
 
 ALL = ("smoke", "cpu", "gpu", "paper")
 
@@ -103,6 +105,26 @@ def test_a_fork_maps_with_its_parent() -> None:
     assert mapped.fork.step == scale("cpu").steps(190_000)
     assert mapped.fork.parent == scale("cpu").map(trunk, seed=2)
     assert (mapped.schedule.start, mapped.schedule.end) == (2969, 3750)
+
+
+def test_a_branch_keeps_its_trunks_learning_rate() -> None:
+    at = scale("cpu")
+    adamw, ademamix = run("110M", ADAMW, 256_000), run("110M", ADEMAMIX, 256_000)
+    switched = ademamix.changed(fork=Fork(parent=adamw, step=128_000))
+    assert at.map(switched).optimizer.lr == at.map(adamw).optimizer.lr != at.map(ademamix).optimizer.lr
+    constant = ademamix.changed(schedule=Constant(kind="constant", warmup=3_000))
+    assert at.map(constant).optimizer.lr == at.map(adamw).optimizer.lr
+
+
+def test_an_unknown_key_of_a_scale_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = (checkout() / "configs" / "scales" / "smoke.yaml").read_text()
+    path.write_text(text.replace("checkpoint_seconds", "checkpoint_second"))
+    with pytest.raises(UserError, match="did you mean 'checkpoint_seconds'"):
+        read_scale(path)
+    path.write_text("a: [")
+    with pytest.raises(UserError, match="not valid YAML"):
+        read_scale(path)
 
 
 def test_collisions_are_refused_but_at_smoke() -> None:

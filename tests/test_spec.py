@@ -70,6 +70,20 @@ def test_defaults_are_left_out_so_new_fields_keep_old_ids(adamw_spec: RunSpec) -
     assert explicit.id == adamw_spec.id
 
 
+def test_a_spec_as_computed_and_as_read_back_are_one(adamw_spec: RunSpec) -> None:
+    """0.3·3 is not 0.9, but its twelve digits are: the id must survive being written down."""
+    computed = adamw_spec.changed(
+        optimizer=AdamW(kind="adamw", lr=0.1 * 3, weight_decay=0.1, beta1=0.3 * 3, eps=1e-9 * 10)
+    )
+    assert parse(json.loads(canonical_json(computed))).id == computed.id
+
+
+def test_another_seed_reaches_the_trunk(adamw_spec: RunSpec) -> None:
+    branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=10)).reseeded(5)
+    assert branch.fork is not None
+    assert (branch.seed, branch.fork.parent.seed) == (5, 5)
+
+
 def test_a_fork_is_part_of_the_identity(adamw_spec: RunSpec) -> None:
     ids = {
         adamw_spec.changed(fork=Fork(parent=adamw_spec, step=step, inject=inject)).id

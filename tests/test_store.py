@@ -43,13 +43,30 @@ def test_equal_runs_give_equal_records(tmp_path: Path, ademamix_spec: RunSpec) -
     assert len(first) < 2_000
 
 
-@pytest.mark.parametrize("damage", ["cut", "newer", "renamed"])
+def test_a_record_replaces_a_shorter_run(tmp_path: Path, ademamix_spec: RunSpec) -> None:
+    first, second = Store(tmp_path / "a"), Store(tmp_path / "b")
+    _complete(first, ademamix_spec)
+    path = export(first.run(ademamix_spec.id), tmp_path)
+    short = second.run(ademamix_spec.id)
+    short.begin(ademamix_spec)
+    short.checkpoints.mkdir()
+    short.checkpoint_path(2).with_suffix(".json").touch()
+    short.finish(Outcome("finished", 2, {}, 1.0))
+    assert load_record(path, second)
+    assert short.outcome() == first.run(ademamix_spec.id).outcome()
+    assert not short.checkpoint_steps()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "newer", "renamed"])
 def test_bad_records_are_refused_in_one_line(tmp_path: Path, ademamix_spec: RunSpec, damage: str) -> None:
     store = Store(tmp_path / "store")
     _complete(store, ademamix_spec)
     path = export(store.run(ademamix_spec.id), tmp_path)
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-20])
+    elif damage == "flipped":
+        raw = path.read_bytes()
+        path.write_bytes(raw[:60] + bytes([raw[60] ^ 255]) + raw[61:])
     elif damage == "newer":
         record = json.loads(gzip.decompress(path.read_bytes()))
         path.write_bytes(gzip.compress(json.dumps({**record, "schema": 99}).encode()))

@@ -4,20 +4,24 @@
 set -eu
 venv=$1
 if [ ! -x "$venv/bin/python" ]; then
+    found=
     for python in python3 python3.13 python3.12 python3.11; do
-        command -v "$python" >/dev/null || continue
-        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && break
-        python=
+        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            found=$python
+            break
+        fi
     done
-    if [ -z "${python:-}" ]; then
-        echo "setup: no Python 3.11 or newer found; name one with PYTHON=" >&2
+    if [ -z "$found" ]; then
+        echo "setup: no Python 3.11 or newer found; install one, or name yours with PYTHON=" >&2
         exit 1
     fi
     echo "setup: making $venv"
-    "$python" -m venv "$venv"
-    touch "$venv/.ademamix-managed"
+    mkdir -p "$venv"
+    touch "$venv/.ademamix-managed" # first: an environment cut short is ours, and made again
+    "$found" -m venv "$venv"
 fi
 uv=$(command -v uv || echo "$venv/bin/uv")
+[ -x "$uv" ] || "$venv/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv "$venv"
 [ -x "$uv" ] || "$venv/bin/python" -m pip install -q uv
 echo "setup: installing packages"
 if [ -e "$venv/.ademamix-managed" ]; then

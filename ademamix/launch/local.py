@@ -6,9 +6,11 @@ forked from a server that has torch loaded, so that starting one costs milliseco
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from graphlib import TopologicalSorter
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -61,9 +63,14 @@ def launch(
     # The environment must be set before the server starts: BLAS libraries read it when loaded.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
+    # Ctrl-C reaches every process of the terminal. The server and its children must not see it: the
+    # launcher tells the workers, by SIGTERM. A blocked signal stays blocked in what is started.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     context = multiprocessing.get_context("forkserver")
     # Torch imports its compiler when the first optimizer is made: seconds, better spent once.
     context.set_forkserver_preload(["ademamix.training.worker", "torch._dynamo"])
+    forkserver.ensure_running()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     ready: list[str] = []
     running: dict[str, tuple[ForkServerProcess, str]] = {}

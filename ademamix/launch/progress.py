@@ -79,15 +79,14 @@ class RunProgress:
         self._progress.remove_task(task)
         outcome = self.store.run(job.spec.id).outcome()
         if failed:
-            path = self.store.run(job.spec.id).failure_path
-            reason = path.read_text().strip().splitlines()[-1] if path.exists() else "see above"
-            self._say(job, f"failed: {reason}")
+            self._say(job, f"failed: {self.store.run(job.spec.id).failure() or 'see above'}")
         elif outcome is None:
             self._say(job, "stopped; the next call goes on from here")
             return
         else:
             row = self._last_row(job) or {}
-            loss = next((f"{k} {row[k]:.4f}" for k in ("validation_loss", "loss") if k in row), "")
+            seen = [f"{name.partition(':')[0]} {row[name]:.4f}" for name in row if "loss" in name]
+            loss = seen[-1] if seen else "no loss"
             self._say(job, f"{outcome.status} at step {outcome.step} in {outcome.seconds:.0f} s, {loss}")
         self.finished += 1
         self._done_steps += job.until - job.first_step

@@ -96,6 +96,8 @@ class AdEMAMix(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state dict; moments keep their precision and move to each parameter's device.
 
+        Nothing is shared with `state_dict` afterwards.
+
         Torch's own loading casts floating-point state to the parameter's dtype, which would round
         the moments of bf16 parameters; they are put back as they were saved.
         """
@@ -103,10 +105,13 @@ class AdEMAMix(Optimizer):
         saved = [i for group in state_dict["param_groups"] for i in group["params"]]
         params = [p for group in self.param_groups for p in group["params"]]
         for index, p in zip(saved, params, strict=True):
+            if not (own := self.state.get(p)):
+                continue
+            whole = state_dict["state"][index]
+            own["step"] = whole["step"].detach().cpu().clone()  # a step on a GPU would have to be awaited
             for name in (FAST, SLOW, SQUARE):
-                if name in self.state.get(p, {}):
-                    value = state_dict["state"][index][name]
-                    self.state[p][name] = value.detach().clone().to(p.device, state_dtype(p))
+                if name in own:
+                    own[name] = whole[name].detach().clone().to(p.device, state_dtype(p))
 
     @overload
     def step(self, closure: None = None) -> None: ...

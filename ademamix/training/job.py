@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ademamix.plan import Entry
 from ademamix.scale import Scale
-from ademamix.spec import RunSpec
+from ademamix.spec import Need, RunSpec
 
 FAILED = 1  # a worker's exit code
 
@@ -18,20 +18,20 @@ class Job:
         spec: the run.
         until: the last step.
         keep: steps whose checkpoints stay.
+        forks: steps whose checkpoints stay for as long as one of the branches there is unfinished.
         observe: quantity → steps.
         log_every: steps per logged mean of the training loss.
         checkpoint_seconds: time between checkpoints to resume from.
-        validation_windows: windows that the validation loss is measured on.
         micro_batch: sequences per pass on the device (None: the whole batch).
     """
 
     spec: RunSpec
     until: int
     keep: frozenset[int]
+    forks: Mapping[int, tuple[Need, ...]]
     observe: Mapping[str, frozenset[int]]
     log_every: int
     checkpoint_seconds: float
-    validation_windows: int
     micro_batch: int | None = None
 
     @property
@@ -46,10 +46,10 @@ def job_of(entry: Entry, scale: Scale) -> Job:
     return Job(
         spec=wanted.spec,
         until=wanted.until,
-        keep=entry.owed,
+        keep=wanted.keep,
+        forks=entry.forks,
         observe=wanted.observe,
         log_every=scale.log_every,
         checkpoint_seconds=scale.checkpoint_seconds,
-        validation_windows=scale.validation.windows,
         micro_batch=scale.micro_batch,
     )

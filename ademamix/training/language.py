@@ -23,10 +23,9 @@ class LanguageTask:
         spec: the run.
         data_root: where prepared data lives.
         device: where batches go.
-        validation_windows: how many windows the validation loss is measured on.
     """
 
-    def __init__(self, spec: RunSpec, data_root: Path, device: torch.device, validation_windows: int) -> None:
+    def __init__(self, spec: RunSpec, data_root: Path, device: torch.device) -> None:
         self.spec = spec
         self.device = device
         self.tokens = load(spec.data, data_root)
@@ -38,7 +37,6 @@ class LanguageTask:
         self.train = self.tokens.split("train", spec.sequence)
         if len(self.train) < spec.batch:
             raise UserError(f"{self.tokens.folder} holds fewer windows than one batch")
-        self._validation_windows = validation_windows
         self._block = -1
         self._indices = np.empty((0, spec.batch), dtype=np.int64)
 
@@ -74,10 +72,10 @@ class LanguageTask:
         logits = model(windows[:, :-1])
         return F.cross_entropy(logits.flatten(0, 1).float(), windows[:, 1:].flatten())
 
-    def validation_batches(self, size: int) -> list[Tensor]:
-        """The fixed validation windows, spread evenly over the split, in batches of `size`."""
+    def validation_batches(self, windows: int, size: int) -> list[Tensor]:
+        """`windows` fixed windows, spread evenly over the validation split, in batches of `size`."""
         split = self.tokens.split("validation", self.spec.sequence)
-        count = min(self._validation_windows, len(split))
+        count = min(windows, len(split))
         if not count:
             raise UserError(f"the validation split of {self.tokens.folder} is empty")
         indices = np.linspace(0, len(split) - 1, count).astype(np.int64)

@@ -32,10 +32,6 @@ class Window:
         self.values[1, self.count] = norm
         self.count += 1
 
-    @property
-    def full(self) -> bool:
-        return self.count == self.values.shape[1]
-
     def close(self) -> tuple[Row | None, int | None]:
         """The means as a row, and the first step whose loss was not finite (None: all were).
 
@@ -45,13 +41,13 @@ class Window:
         bad = (~torch.isfinite(losses)).nonzero()
         diverged = self.first + 1 + int(bad[0]) if len(bad) else None
         finite = int(bad[0]) if len(bad) else self.count
-        row = None
+        row: Row | None = None
         if finite:
-            row = {
-                "step": self.first + finite,
-                "loss": rounded(float(losses[:finite].mean())),
-                "grad_norm": rounded(float(norms[:finite].mean())),
-            }
+            row = {"step": self.first + finite, "loss": rounded(float(losses[:finite].mean()))}
+            # A gradient can overflow a step before the loss does.
+            sound = norms[:finite][torch.isfinite(norms[:finite])]
+            if len(sound):
+                row["grad_norm"] = rounded(float(sound.mean()))
         self.first += self.count
         self.count = 0
         return row, diverged

@@ -1,5 +1,6 @@
 """The training loop: from a state to the last step, or to a stop, or to divergence."""
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -30,6 +31,7 @@ class Trainer:
         self.window = Window(job.log_every, task.device)
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
+        self.last_saved = time.monotonic()
         self.observer = Observer(task, self.model, job.micro_batch or job.spec.batch)
 
     def update(self, t: int) -> None:
@@ -104,18 +106,18 @@ class Trainer:
 def train(trainer: Trainer, metrics: Metrics, run: Run, stop: Stop) -> int | None:
     """Train to the job's last step, or until `stop` is set, with metrics and checkpoints of `run`.
 
-    Returns the step whose loss was not finite, or None when all were.
+    Returns the first step whose loss, or what was observed after it, was not finite; None when all was.
     """
     job = trainer.job
-    since = last_saved = time.monotonic()
+    since = time.monotonic()
 
     def save() -> None:
-        nonlocal since, last_saved
+        nonlocal since
         now = time.monotonic()
         trainer.seconds += now - since
         metrics.sync()
         checkpoint.save(run, trainer.step, trainer.state())
-        since = last_saved = time.monotonic()
+        since = trainer.last_saved = time.monotonic()
 
     for t in range(trainer.step + 1, job.until + 1):
         trainer.update(t)
@@ -128,13 +130,18 @@ def train(trainer: Trainer, metrics: Metrics, run: Run, stop: Stop) -> int | Non
                     metrics.write(row)
                 trainer.seconds += time.monotonic() - since
                 return diverged
-        if seen := trainer.observe():
+        seen = trainer.observe()
+        broken = not all(map(math.isfinite, seen.values()))
+        if seen and not broken:
             row = (row or {"step": t}) | {name: rounded(value) for name, value in seen.items()}
         if row:
             metrics.write(row)
+        if broken:
+            trainer.seconds += time.monotonic() - since
+            return t
         if t in job.keep or (t == job.until and job.spec.extendable):
             save()
-        elif t < job.until and (stop or time.monotonic() - last_saved > job.checkpoint_seconds):
+        elif t < job.until and (stop or time.monotonic() - trainer.last_saved > job.checkpoint_seconds):
             save()
             run.remove_checkpoints_except({*job.keep, *sorted(run.checkpoint_steps())[-2:]})
         if stop:

@@ -1,7 +1,6 @@
 """Quantities that can be observed of a run without changing a bit of its trajectory."""
 
 from collections.abc import Callable
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -17,28 +16,30 @@ class Observer:
         self.task = task
         self.model = model
         self.batch = batch
+        self._validation: dict[str, list[Tensor]] = {}
 
     def measure(self, quantity: str) -> float:
-        """The value of `quantity` (a key of `QUANTITIES`) now."""
+        """The value of `quantity`, 'name:argument' with a name of `QUANTITIES`, now."""
+        name, _, argument = quantity.partition(":")
         with torch.inference_mode():
-            return QUANTITIES[quantity](self)
+            return QUANTITIES[name](self, argument)
 
-    @cached_property
-    def _validation(self) -> list[Tensor]:
-        return self.task.validation_batches(self.batch)
+    def validation_loss(self, windows: str) -> float:
+        """Mean loss over that many fixed windows of the validation split, nats per token."""
+        if windows not in self._validation:
+            self._validation[windows] = self.task.validation_batches(int(windows), self.batch)
+        batches = self._validation[windows]
+        sums = [self.task.loss(self.model, batch).double() * len(batch) for batch in batches]
+        return float(torch.stack(sums).sum()) / sum(map(len, batches))
 
-    def validation_loss(self) -> float:
-        """Mean loss over the fixed validation windows, nats per token."""
-        sums = [self.task.loss(self.model, b).double() * len(b) for b in self._validation]
-        return float(torch.stack(sums).sum()) / sum(map(len, self._validation))
 
-
-QUANTITIES: dict[str, Callable[[Observer], float]] = {
+QUANTITIES: dict[str, Callable[[Observer, str], float]] = {
     "validation_loss": Observer.validation_loss,
 }
 
 
 def refuse_unknown(quantity: str) -> None:
     """Raise UserError for a quantity that nothing measures."""
-    if quantity not in QUANTITIES:
-        raise UserError(f"unknown quantity '{quantity}'{did_you_mean(quantity, QUANTITIES)}")
+    name = quantity.partition(":")[0]
+    if name not in QUANTITIES:
+        raise UserError(f"unknown quantity '{quantity}'{did_you_mean(name, QUANTITIES)}")

@@ -4,15 +4,17 @@ import os
 import platform
 import time
 import traceback
+from dataclasses import replace
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import Timeout
 
+from ademamix import __version__
 from ademamix.errors import UserError
+from ademamix.plan import owed
 from ademamix.spec import Need
 from ademamix.store import Outcome, Run, Store, covers
 from ademamix.training import checkpoint
@@ -72,19 +74,22 @@ def _fail(run: Run, message: str) -> None:
 def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.device, stop: Stop) -> None:
     for quantity in job.observe:
         refuse_unknown(quantity)
-    if _already_done(job, run):
+    # Another launcher may have finished the run, or branches of it, since this one made its plan.
+    job = replace(job, keep=owed(job.keep, job.forks, store))
+    outcome = run.outcome()
+    served = outcome and outcome.serves(Need(job.spec, job.until, observe=job.observe))
+    if served and outcome and outcome.reached(job.keep) <= run.checkpoint_steps():
         return
-    if (trunk_outcome := _trunk_diverged(job, store)) is not None:
-        run.begin(job.spec)
-        run.finish(trunk_outcome)
+    run.begin(job.spec)
+    if (inherited := _trunk_diverged(job, store)) is not None:
+        run.finish(inherited)
         return
     run.failure_path.unlink(missing_ok=True)
-    task = LanguageTask(job.spec, data_root, device, job.validation_windows)
+    task = LanguageTask(job.spec, data_root, device)
     trainer = Trainer(job, task)
     if not _position(trainer, run, store, device):
         return
     run.reopen()
-    run.begin(job.spec)
     metrics = Metrics(run.metrics_path, trainer.step)
     try:
         diverged = train(trainer, metrics, run, stop)
@@ -93,9 +98,6 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
         metrics.close()
     if diverged is None and trainer.step < job.until:
         return  # stopped; the checkpoint is written
-    wanted = {step for step in job.keep if step <= trainer.step}
-    last = {trainer.step} if job.spec.extendable else set()
-    run.remove_checkpoints_except(wanted | last)
     run.finish(
         Outcome(
             status="finished" if diverged is None else "diverged",
@@ -105,14 +107,8 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
             machine={**machine(device), "data": task.tokens.digest},
         )
     )
-
-
-def _already_done(job: Job, run: Run) -> bool:
-    """Whether another process has trained the run in the meantime, with all that is wanted."""
-    outcome = run.outcome()
-    if outcome is None or not outcome.serves(Need(job.spec, job.until, observe=job.observe)):
-        return False
-    return outcome.reached(job.keep) <= run.checkpoint_steps()
+    last = {trainer.step} if job.spec.extendable else set()
+    run.remove_checkpoints_except(job.keep | last)
 
 
 def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
@@ -167,7 +163,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "platform": platform.system(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "ademamix": metadata.version("ademamix"),
+        "ademamix": __version__,
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 

@@ -77,7 +77,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
             level = one.axhline(mean(longest.values()), label="AdamW 1.5M, its end")
             level.set(color=style.colour(LONGEST.label), linewidth=0.9, dashes=(6, 2, 1, 2))
         one.legend(loc="upper right")
-    curves.finish(axes, frame)
+    curves.name_loss_axis(axes)
     return figure
 
 
@@ -134,7 +134,7 @@ def _growth(frame: "pd.DataFrame") -> list[Effect]:
             for n in (horizons[0], horizons[-1])
         }
         what = f"{SIZES[panel]}: gap at {horizons[-1] // 1000}k − gap at {horizons[0] // 1000}k"
-        effects.append(difference(what, gap[horizons[-1]], gap[horizons[0]]))
+        effects.append(difference(what, gap[horizons[-1]], gap[horizons[0]], runs=4))
     return effects
 
 

@@ -68,7 +68,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         looks["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
         curves.draw_panel(one, frame[frame["panel"] == panel], looks, titles[panel])
         one.legend(loc="upper right", ncols=2)
-    curves.finish(axes, frame)
+    curves.name_loss_axis(axes)
     return figure
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from ademamix.errors import UserError
 from analysis.claims import Claim, Effect, at, difference, final
 
 
@@ -23,6 +24,19 @@ def test_one_seed_needs_more_than_two_sigma_root_two() -> None:
 
 def test_one_seed_without_known_noise_decides_nothing() -> None:
     assert verdict([Effect("e", (5.0,))], noise=None) == "inconclusive"
+
+
+def test_a_difference_of_differences_is_noisier() -> None:
+    assert verdict([Effect("e", (0.039,), runs=4)]) == "inconclusive"
+    assert verdict([Effect("e", (0.041,), runs=4)]) == "reproduced"
+
+
+def test_seeds_that_diverged_must_agree() -> None:
+    inf = float("inf")
+    assert verdict([Effect("e", (inf, 0.1, 0.2))]) == "reproduced"
+    assert verdict([Effect("e", (inf, -0.1, 0.2))]) == "inconclusive"
+    assert verdict([Effect("e", (-inf, -0.1, -0.2))]) == "not reproduced"
+    assert verdict([Effect("e", (inf, -inf, 0.0))]) == "inconclusive"
 
 
 def test_several_seeds_use_their_own_interval() -> None:
@@ -87,7 +101,7 @@ def test_divergence_is_worse_than_any_loss() -> None:
 
 
 def test_nothing_missing_defaults_to_anything() -> None:
-    with pytest.raises(KeyError, match="no series 'Lion'"):
+    with pytest.raises(UserError, match="no series 'Lion'"):
         final(FRAME, "a", "Lion")
-    with pytest.raises(ValueError, match="no seed in common"):
+    with pytest.raises(UserError, match="no seed in common"):
         difference("d", {0: 1.0}, {1: 1.0})

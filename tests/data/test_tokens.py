@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ademamix.data import tokens
 from ademamix.data.locate import ensure, folder_of
+from ademamix.data.sampler import windows
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
-from ademamix.spec import TokenFolder
+from ademamix.spec import RunSpec, TokenFolder
+from ademamix.training.language import LanguageTask
 
 
 @pytest.fixture
@@ -72,3 +75,11 @@ def test_the_digest_follows_the_content(tmp_path: Path, folder: Path) -> None:
     before = Tokens(folder).digest
     tokens.write(tmp_path / "b", {"train": [np.arange(100)]}, 32_000, {})
     assert Tokens(tmp_path / "b").digest != before
+
+
+def test_the_language_task_trains_on_the_samplers_windows(data_root: Path, adamw_spec: RunSpec) -> None:
+    """Whichever update is asked for, in whatever order, across its look-ahead."""
+    task = LanguageTask(adamw_spec, data_root, torch.device("cpu"))
+    for t in (1, 64, 65, 63, 400, 2):
+        expected = task.train.read(windows(adamw_spec.seed, t, adamw_spec.batch, len(task.train)))
+        assert task.batch(t).tolist() == expected.tolist()

@@ -11,12 +11,14 @@ import pytest
 from ademamix import registry
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
-from ademamix.plan import entries, in_order, unite
+from ademamix.plan import entries, unite
 from ademamix.report import plan_json
 from ademamix.scale import scale, scales
 from ademamix.spec import RunSpec
 from ademamix.store import Store
-from analysis.tables import COLUMNS, read_table
+from analysis.draw import write_drawing
+from analysis.judge import judge
+from analysis.tables import COLUMNS, read_table, write_table
 
 ROOT = checkout()
 
@@ -43,8 +45,8 @@ def test_every_spec_of_every_figure_builds(name: str) -> None:
 
 def _paper_runs(*figures: str) -> list[dict]:
     chosen = [registry.figure(name) for name in figures]
-    wanted = in_order(unite(registry.needs(chosen, scale("paper"))))
-    return plan_json(entries(wanted, Store(Path("/nonexistent"))), scale("paper"))["runs"]
+    wanted = unite(registry.needs(chosen, scale("paper")))
+    return plan_json(entries(wanted, wanted, Store(Path("/nonexistent"))), scale("paper"))["runs"]
 
 
 def test_figure_1_at_paper_is_the_papers() -> None:
@@ -98,7 +100,8 @@ def test_baselines_are_shared_between_figures() -> None:
 def test_a_panel_needs_only_its_own_runs() -> None:
     assert len(_paper_runs("12a")) == 8
     assert len(_paper_runs("12b")) == 6
-    for name, message in (("12c", "no panel c"), ("99", "not in the paper"), ("4", "not built yet")):
+    assert len(_paper_runs("12a", "12b")) == 13
+    for name, message in (("12c", "no panel c"), ("99", "not in the paper"), ("8", "not built yet")):
         with pytest.raises(UserError, match=message):
             registry.figure(name)
 
@@ -107,9 +110,7 @@ def test_a_panel_needs_only_its_own_runs() -> None:
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All figures at smoke, from nothing, through the command line."""
     root = tmp_path_factory.mktemp("smoke")
-    done = cli(
-        "run", "--scale", "smoke", "--runs", str(root / "runs"), "--out", str(root / "figures" / "smoke")
-    )
+    done = cli("run", "--scale", "smoke", "--runs", str(root / "runs"), "--out", str(root / "figures"))
     assert done.returncode == 0, done.stderr
     return root
 
@@ -134,7 +135,7 @@ def test_a_second_run_trains_nothing_and_draws_the_same_bytes(smoke: Path) -> No
     before = {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()}
     trained = {p: p.stat().st_mtime_ns for p in (smoke / "runs").glob("*/metrics.jsonl")}
     done = cli("run", "--figure", "1", "--figure", "12", "--scale", "smoke", "--runs", str(smoke / "runs"),
-               "--out", str(out))  # fmt: skip
+               "--out", str(out.parent))  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {p: p.stat().st_mtime_ns for p in (smoke / "runs").glob("*/metrics.jsonl")} == trained
     assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
@@ -142,18 +143,18 @@ def test_a_second_run_trains_nothing_and_draws_the_same_bytes(smoke: Path) -> No
 
 def test_one_panel_alone(smoke: Path, tmp_path: Path) -> None:
     done = cli("run", "--figure", "12a", "--scale", "smoke", "--runs", str(smoke / "runs"), "--out",
-               str(tmp_path / "smoke"))  # fmt: skip
+               str(tmp_path))  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert set(read_table(tmp_path / "smoke" / "figure-12a.csv")["panel"]) == {"a"}
     assert (tmp_path / "smoke" / "figure-12a.png").exists()
 
 
 def test_records_carry_a_figure_to_a_new_store(smoke: Path, tmp_path: Path) -> None:
-    old, new, records = str(smoke / "runs"), str(tmp_path / "runs"), str(tmp_path / "records")
+    old, new, records = str(smoke / "runs"), str(tmp_path / "runs"), str(tmp_path / "smoke" / "records")
     assert cli("export", "--scale", "smoke", "--runs", old, "--out", str(tmp_path)).returncode == 0
     loaded = cli("import", "--from", records, "--runs", new)
     assert loaded.returncode == 0, loaded.stderr
-    done = cli("run", "--figure", "12", "--scale", "smoke", "--runs", new, "--out", str(tmp_path / "smoke"))
+    done = cli("run", "--figure", "12", "--scale", "smoke", "--runs", new, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "to train" not in done.stderr
     drawn = (tmp_path / "smoke" / "figure-12.csv").read_bytes()
@@ -168,3 +169,34 @@ def test_figure_2_golden(smoke: Path) -> None:
     for row in golden.itertuples():
         assert line[row.series, row.x] == pytest.approx(row.y, rel=1e-4), row
     assert len(golden) == 18
+
+
+def test_a_diverged_run_goes_through_drawing_and_claims(smoke: Path) -> None:
+    """What a table holds of a run that diverged: its curve, then infinity."""
+    found = registry.figure("12")
+    frame = read_table(smoke / "figures" / "smoke" / "figure-12.csv")
+    hit = (frame["panel"] == "a") & (frame["series"] == "α = 40") & (frame["x"] >= 24)
+    frame.loc[hit & (frame["x"] == 24), "y"] = float("inf")
+    frame = frame.drop(frame.index[hit & (frame["x"] > 24)])
+    folder = smoke / "diverged" / "cpu"
+    write_table(frame, folder / "figure-12.csv")
+    assert all(path.exists() for path in write_drawing(found, folder / "figure-12.csv", folder))
+    verdicts = judge(found, folder)
+    assert verdicts is not None
+    best = next(claim for claim in verdicts["claims"] if claim["claim"] == "alpha-best-near-10")
+    assert best["effects"][1]["value"] == "diverged"
+    assert best["effects"][1]["verdict"] == "reproduced"
+    json.dumps(verdicts, allow_nan=False)
+
+
+def test_documented_overrides_plan(tmp_path: Path) -> None:
+    """AdamW has no alpha: a setting changes the runs that know it."""
+    for setting, changed in (("optimizer.alpha=4", 12), ("optimizer.alpha_warmup=null", 12), ("batch=8", 13)):
+        plans = [
+            json.loads(cli("plan", "--figure", "12", "--json", "--runs", str(tmp_path), *extra).stdout)[
+                "runs"
+            ]
+            for extra in ((), ("--set", setting))
+        ]
+        before, after = ({run["id"] for run in runs} for runs in plans)
+        assert len(before - after) == changed

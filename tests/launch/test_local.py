@@ -29,9 +29,7 @@ class Recorder:
 
 
 def job(spec: RunSpec, keep: frozenset[int] = frozenset()) -> Job:
-    return Job(
-        spec, until=30, keep=keep, observe={}, log_every=10, checkpoint_seconds=60, validation_windows=4
-    )
+    return Job(spec, until=30, keep=keep, forks={}, observe={}, log_every=10, checkpoint_seconds=60)
 
 
 def test_trunks_before_branches_and_failures_contained(

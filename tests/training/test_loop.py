@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 import torch
 
-from ademamix.spec import Constant, Fork, RunSpec, override
+from ademamix.plan import entries, unite
+from ademamix.spec import Constant, Fork, Need, RunSpec, override
 from ademamix.store import Store
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
 from ademamix.training.worker import work
 
-OBSERVE = {"validation_loss": frozenset({20, 40, 60})}
+VALIDATION = "validation_loss:8"
+OBSERVE = {VALIDATION: frozenset({20, 40, 60})}
 
 
 def job(spec: RunSpec, **changes: Any) -> Job:
@@ -28,10 +30,10 @@ def job(spec: RunSpec, **changes: Any) -> Job:
         spec=spec,
         until=60,
         keep=frozenset({60}),
+        forks={},
         observe=OBSERVE,
         log_every=7,
         checkpoint_seconds=1e9,
-        validation_windows=8,
     )
     return replace(plain, **changes)
 
@@ -75,14 +77,14 @@ def test_golden_curve(trained: Path, ademamix_spec: RunSpec) -> None:
     assert [row["step"] for row in rows] == [row["step"] for row in golden]
     for row, expected in zip(rows, golden, strict=True):
         assert row == pytest.approx(expected, rel=2e-3)
-    assert rows[-1]["validation_loss"] < 0.95 * rows[0]["loss"]
+    assert rows[-1][VALIDATION] < 0.95 * rows[0]["loss"]
 
 
 def test_the_outcome_says_what_was_done(trained: Path, ademamix_spec: RunSpec) -> None:
     outcome = Store(trained).run(ademamix_spec.id).outcome()
     assert outcome is not None
     assert (outcome.status, outcome.step) == ("finished", 60)
-    assert outcome.observed == {"validation_loss": [20, 40, 60]}
+    assert outcome.observed == {VALIDATION: [20, 40, 60]}
     assert outcome.machine["torch"] == torch.__version__
 
 
@@ -92,7 +94,7 @@ def test_observing_logging_and_saving_change_no_bit(
     quiet = job(ademamix_spec, observe={}, log_every=60)
     busy = job(
         ademamix_spec,
-        observe={"validation_loss": frozenset(range(1, 61))},
+        observe={VALIDATION: frozenset(range(1, 61))},
         log_every=1,
         keep=frozenset(range(10, 61, 10)),
         checkpoint_seconds=0.0,
@@ -110,7 +112,7 @@ def test_micro_batches_give_the_same_gradient(
 ) -> None:
     assert train(job(ademamix_spec, micro_batch=3), tmp_path, data_root) == 0
     rows, others = (Store(r).run(ademamix_spec.id).metrics() for r in (trained, tmp_path))
-    assert rows[-1]["validation_loss"] == pytest.approx(others[-1]["validation_loss"], rel=1e-3)
+    assert rows[-1][VALIDATION] == pytest.approx(others[-1][VALIDATION], rel=1e-3)
 
 
 def _process(the_job: Job, root: Path, data_root: Path, extra: str = "") -> subprocess.Popen[str]:
@@ -215,7 +217,7 @@ def test_injecting_changes_exactly_one_batch(tmp_path: Path, data_root: Path, ad
     from ademamix.training.language import LanguageTask
 
     branch = ademamix_spec.changed(fork=Fork(parent=ademamix_spec, step=21, inject=1))
-    tasks = [LanguageTask(s, data_root, torch.device("cpu"), 8) for s in (ademamix_spec, branch)]
+    tasks = [LanguageTask(s, data_root, torch.device("cpu")) for s in (ademamix_spec, branch)]
     differ = [t for t in range(22, 61) if not torch.equal(tasks[0].batch(t), tasks[1].batch(t))]
     assert differ == [22]
     assert torch.equal(tasks[1].batch(22), tasks[0].reserve(1))
@@ -227,7 +229,7 @@ def test_switching_optimizers_through_a_fork(
     assert train(job(adamw_spec, keep=frozenset({20, 60})), tmp_path, data_root) == 0
     plain = override(ademamix_spec, ["optimizer.alpha=0"]).changed(fork=Fork(parent=adamw_spec, step=20))
     assert train(job(plain), tmp_path, data_root) == 0
-    ends = [Store(tmp_path).run(s.id).metrics()[-1]["validation_loss"] for s in (adamw_spec, plain)]
+    ends = [Store(tmp_path).run(s.id).metrics()[-1][VALIDATION] for s in (adamw_spec, plain)]
     assert ends[0] == pytest.approx(ends[1], rel=1e-4)  # α = 0 is AdamW
     optimizer = state(tmp_path, plain)["optimizer"]["state"][0]
     assert (optimizer["schedule_start"], float(optimizer["step"])) == (20, 60.0)
@@ -263,7 +265,7 @@ def test_a_constant_rate_is_extended_not_retrained(
     tmp_path: Path, data_root: Path, adamw_spec: RunSpec
 ) -> None:
     trunk = adamw_spec.changed(schedule=Constant(kind="constant", warmup=5))
-    short = job(trunk, until=30, keep=frozenset(), observe={"validation_loss": frozenset({20})})
+    short = job(trunk, until=30, keep=frozenset(), observe={VALIDATION: frozenset({20})})
     assert train(short, tmp_path / "twice", data_root) == 0
     process = _process(job(trunk), tmp_path / "twice", data_root)
     _wait_for_step(process, 1)
@@ -303,10 +305,67 @@ def test_a_shorter_want_leaves_the_progress_of_a_longer_one(
 def test_a_run_that_lacks_an_observation_is_trained_again_whole(
     trained: Path, data_root: Path, ademamix_spec: RunSpec
 ) -> None:
-    more = {"validation_loss": frozenset({10, 20, 40, 60})}
+    more = {VALIDATION: frozenset({10, 20, 40, 60})}
     assert train(job(ademamix_spec, observe=more), trained, data_root) == 0
     rows = Store(trained).run(ademamix_spec.id).metrics()
-    assert [r["step"] for r in rows if "validation_loss" in r] == [10, 20, 40, 60]
+    assert [r["step"] for r in rows if VALIDATION in r] == [10, 20, 40, 60]
+
+
+def test_an_overflowing_gradient_is_not_yet_divergence(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is finite, the norm is not: it goes on until the loss, and ends there."""
+    from ademamix.training.language import LanguageTask
+
+    plain = LanguageTask.loss
+
+    def overflowing(self: LanguageTask, model: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
+        loss = plain(self, model, windows)
+        return loss + (loss * 1e30 - (loss * 1e30).detach()) if loss.requires_grad else loss
+
+    monkeypatch.setattr(LanguageTask, "loss", overflowing)
+    spec = override(adamw_spec, ["clipping=null"])
+    assert train(job(spec, log_every=1, observe={}, until=3), tmp_path, data_root) == 0
+    rows = Store(tmp_path).run(spec.id).metrics()
+    assert [sorted(row) for row in rows] == [["loss", "step"]] * 3
+
+
+def test_an_infinite_observation_is_divergence(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ademamix.training.observe import Observer
+
+    monkeypatch.setattr(Observer, "measure", lambda self, quantity: float("nan"))
+    assert train(job(adamw_spec), tmp_path, data_root) == 0
+    outcome = Store(tmp_path).run(adamw_spec.id).outcome()
+    assert outcome is not None
+    assert (outcome.status, outcome.step) == ("diverged", 20)
+
+
+def test_a_branch_of_a_diverged_trunk_is_done(tmp_path: Path, data_root: Path, adamw_spec: RunSpec) -> None:
+    wild = override(adamw_spec, ["optimizer.lr=1e38", "clipping=null", "schedule.warmup=null"])
+    branch = wild.changed(fork=Fork(parent=wild, step=50))
+    assert train(job(wild), tmp_path, data_root) == 0
+    wanted = unite({"1": [Need(branch, 60, observe={VALIDATION: frozenset({1, 20, 60})})]})
+    own = {VALIDATION: frozenset({60})}
+    assert wanted[branch.id].observe == own
+    assert train(job(branch, observe=own), tmp_path, data_root) == 0
+    assert [entry.done for entry in entries(wanted, wanted, Store(tmp_path))] == [True, True]
+
+
+def test_what_a_finished_branch_needed_is_not_trained_again(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    """A launcher with an old plan comes to a trunk whose branch another one has finished."""
+    branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=20))
+    old_plan = job(adamw_spec, keep=frozenset(), forks={20: (Need(branch, 60),)})
+    assert train(old_plan, tmp_path, data_root) == 0
+    assert Store(tmp_path).run(adamw_spec.id).checkpoint_steps() == {20}
+    assert train(job(branch), tmp_path, data_root) == 0
+    Store(tmp_path).run(adamw_spec.id).remove_checkpoints_except(())
+    process = _process(old_plan, tmp_path, data_root)
+    assert process.communicate(timeout=60)[0] == ""
+    assert process.returncode == 0
 
 
 def test_two_workers_train_a_run_once(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:

@@ -46,8 +46,9 @@ def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     assert row["step"] == 2
 
     # The same two updates in this process: shapes, precision, and each loss.
-    task = LanguageTask(one, tmp_path / "data", torch.device("cpu"), 1)
-    (entry,) = entries([Wanted(one, 2)], Store(tmp_path / "none"))
+    task = LanguageTask(one, tmp_path / "data", torch.device("cpu"))
+    runs = {one.id: Wanted(one, 2)}
+    (entry,) = entries(runs, runs, Store(tmp_path / "none"))
     trainer = Trainer(job_of(entry, at), task)
     assert isinstance(trainer.model, Transformer)
     assert trainer.model.tokens.weight.shape == (32_000, 768)
