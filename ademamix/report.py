@@ -19,12 +19,12 @@ from ademamix.store import Run, Status, Store
 def describe(spec: RunSpec) -> str:
     """A run in a few words, for people: optimizer, its main values, model, seed."""
     o = spec.optimizer
-    words = [{"adamw": "AdamW", "ademamix": "AdEMAMix"}[o.kind], f"lr {o.lr:g}"]
+    words = [{"adamw": "AdamW", "ademamix": "AdEMAMix"}[o.kind]]
     if isinstance(o, AdEMAMix):
         words += [f"α {o.alpha:g}", f"β3 {o.beta3:.6g}"]
     if hasattr(spec.schedule, "horizon"):
         words.append(f"T {spec.schedule.horizon:,}")
-    words += [f"width {spec.model.width}", f"seed {spec.seed}"]
+    words += [f"width {spec.model.width}", f"lr {o.lr:g}", f"seed {spec.seed}"]
     return ", ".join(words)
 
 

@@ -11,9 +11,9 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from ademamix.store import Store
 from ademamix.training.job import Job
@@ -31,14 +31,15 @@ class RunProgress:
         self.total = len(jobs)
         self.finished = 0
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            # The description gives way where the terminal is narrow; the numbers never do.
+            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=10),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[loss]}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("left", table_column=Column(no_wrap=True)),
             console=console,
+            expand=True,
             disable=not console.is_terminal,
         )
         steps = sum(job.until - job.first_step for job in jobs)
@@ -59,9 +60,7 @@ class RunProgress:
         self._progress.stop()
 
     def started(self, job: Job) -> None:
-        task = self._progress.add_task(
-            f"{job.spec.id}  {self.describe(job)}", total=job.until - job.first_step, loss=""
-        )
+        task = self._progress.add_task(self.describe(job), total=job.until - job.first_step, loss="")
         self._tasks[job.spec.id] = (job, task)
 
     def tick(self) -> None:

@@ -41,8 +41,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         loss = self._backward(self.task.batch(t))
-        # Without clipping the largest allowed norm is infinite: the norm is logged all the same.
-        norm = nn.utils.clip_grad_norm_(self.params, spec.clipping or float("inf"))
+        norm = nn.utils.get_total_norm([p.grad for p in self.params if p.grad is not None])
+        if spec.clipping is not None:
+            nn.utils.clip_grads_with_norm_(self.params, spec.clipping, norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.window.add(loss, norm)

@@ -314,7 +314,7 @@ def test_a_run_that_lacks_an_observation_is_trained_again_whole(
 def test_an_overflowing_gradient_is_not_yet_divergence(
     tmp_path: Path, data_root: Path, adamw_spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loss is finite, the norm is not: it goes on until the loss, and ends there."""
+    """Gradients are finite, their norm is not: the run goes on, without a norm to log."""
     from ademamix.training.language import LanguageTask
 
     plain = LanguageTask.loss
