@@ -1,5 +1,7 @@
 """noise.csv: how much the final validation loss of a scale's runs varies over seeds."""
 
+import csv
+import io
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -24,14 +26,25 @@ def write_noise(wanted: Iterable[Wanted], store: Store, quantity: str, path: Pat
             last = run.metrics()[-1]
             if quantity in last:
                 groups[w.spec.reseeded(0)].append(last[quantity])
-    lines = ["run,seeds,mean,standard_deviation"]
-    for spec, values in groups.items():
-        if len(values) > 1:
-            what = describe(spec).rpartition(", seed")[0].replace(",", ";")
-            row = f"{statistics.mean(values):.7g},{statistics.stdev(values):.7g}"
-            lines.append(f"{what},{len(values)},{row}")
-    if len(lines) > 1:
-        write_atomically(path, "".join(f"{line}\n" for line in [lines[0], *sorted(lines[1:])]).encode())
+    rows = [
+        (describe(spec).rpartition(", seed")[0], len(values), *map(_short, spread(values)))
+        for spec, values in groups.items()
+        if len(values) > 1
+    ]
+    if rows:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([("run", "seeds", "mean", "standard_deviation"), *sorted(rows)])
+        write_atomically(path, text.getvalue().encode())
+
+
+def spread(values: list[float]) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    return statistics.mean(values), statistics.stdev(values)
+
+
+def _short(number: float) -> str:
+    return f"{number:.7g}"
 
 
 def read_noise(path: Path) -> float | None:
