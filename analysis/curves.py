@@ -19,12 +19,15 @@ def panels(frame: "pd.DataFrame") -> list[str]:
     return sorted(frame["panel"].unique())
 
 
-def grid(count: int) -> tuple["Figure", list["Axes"]]:
-    """A row of panels across the text width; one panel alone is a column wide."""
+def grid(count: int, below: float = 0.0) -> tuple["Figure", list["Axes"]]:
+    """A row of panels across the text width; one panel alone is a column wide.
+
+    `below`: inches for legends under the panels.
+    """
     from matplotlib import pyplot as plt
 
     width = style.COLUMN if count == 1 else style.WIDTH
-    figure, axes = plt.subplots(1, count, figsize=(width, style.PANEL_HEIGHT), squeeze=False)
+    figure, axes = plt.subplots(1, count, figsize=(width, style.PANEL_HEIGHT + below), squeeze=False)
     return figure, list(axes[0])
 
 

@@ -66,7 +66,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
     strokes = dict(zip(("256k", "400k", "500k", "770k", "1M"), (":", "--", "-", "--", "-"), strict=True))
     shown = curves.panels(frame)
-    figure, axes = curves.grid(len(shown))
+    figure, axes = curves.grid(len(shown), below=0.55)
     for one, panel in zip(axes, shown, strict=True):
         names = [line.label for line in LINES if line.panel == panel]
         looks = {name: {"color": style.colour(name), "linestyle": strokes[name.split()[1]]} for name in names}
@@ -76,7 +76,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         if longest:
             level = one.axhline(mean(longest.values()), label="AdamW 1.5M, its end")
             level.set(color=style.colour(LONGEST.label), linewidth=0.9, dashes=(6, 2, 1, 2))
-        one.legend(loc="upper right")
+        one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, columnspacing=1.0)
     curves.name_loss_axis(axes)
     return figure
 
