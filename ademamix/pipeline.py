@@ -109,7 +109,7 @@ def produce(
         for path in write_drawing(figure, table, folder):
             print(path)
     if not all(figure.exact for figure in figures):
-        write_noise(everything.values(), store, at.validation_loss, out / at.name / "noise.csv")
+        write_noise(everything.values(), at, store, out / at.name / "noise.csv")
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
     asked = {whole(figure).name for figure in figures}
     for folder in sorted({out / ("exact" if figure.exact else at.name) for figure in figures}):

@@ -119,6 +119,13 @@ class Scale(Frozen):
             raise UserError(f"batch {batch} is less than one sequence at scale {self.name}")
         return max(1, mapped)
 
+    def size_name(self, model: Transformer) -> str:
+        """The paper's size that a model of this scale stands for."""
+        for name, mine in self.models.items():
+            if mine == model:
+                return name
+        return size_of(model).name
+
     def map(self, paper: RunSpec, seed: int = 0) -> RunSpec:
         """The run of this scale that stands for the paper's run `paper`."""
         size = size_of(paper.model)

@@ -3,8 +3,8 @@
 A claim is made of one or more effects, each a difference that should exceed a threshold:
 
 - runs with several seeds are paired by seed, and the 95% t interval of the mean decides;
-- with one seed, the spread σ over seeds pooled from the scale's other runs stands in: a difference
-  of two runs within 2σ√2 of the threshold decides nothing (2σ√n where n runs enter);
+- with one seed, the spread σ over seeds pooled from the scale's other runs of that size stands in: a
+  difference of two runs within 2σ√2 of the threshold decides nothing (2σ√n where n runs enter);
 - effects of exact computations have no noise.
 """
 
@@ -19,6 +19,8 @@ from analysis.stats import t_interval
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.noise import Noise
+
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
 
 
@@ -32,14 +34,16 @@ class Effect:
         exact: whether it has no noise.
         runs: how many independent runs enter it, each with about unit weight: with one seed its
             standard deviation is taken as σ√runs.
+        size: the paper's model size whose σ that is ("" where it is none, or several).
     """
 
     what: str
     values: tuple[float, ...]
     exact: bool = False
     runs: int = 2
+    size: str = ""
 
-    def judge(self, threshold: float, noise: float | None) -> "Judged":
+    def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""
         mean = sum(self.values) / len(self.values)
         width: float | None
@@ -55,7 +59,8 @@ class Effect:
         if len(self.values) > 1:
             _, width = t_interval(self.values)
         else:
-            width = None if noise is None else 2 * noise * math.sqrt(self.runs)
+            sigma = noise.of(self.size)
+            width = None if sigma is None else 2 * sigma * math.sqrt(self.runs)
         if width is not None and mean - width > threshold:
             verdict = "reproduced"
         elif width is not None and mean + width < threshold:
@@ -109,7 +114,7 @@ class Claim:
     tuned: bool = False
     report: Callable[["pd.DataFrame"], Mapping[str, str]] = field(default=lambda _: {})
 
-    def judge(self, frame: "pd.DataFrame", scale: str, noise: float | None) -> dict[str, Any]:
+    def judge(self, frame: "pd.DataFrame", scale: str, noise: "Noise") -> dict[str, Any]:
         """The verdict with everything it rests on, as plain data."""
         judged = [effect.judge(self.threshold, noise) for effect in self.measure(frame)]
         verdict, why = self._verdict(judged, scale)
@@ -168,9 +173,15 @@ def _series(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":
     return rows
 
 
-def difference(what: str, higher: Mapping[int, float], lower: Mapping[int, float], runs: int = 2) -> Effect:
-    """`higher` − `lower`, paired by seed; `runs` independent runs enter it."""
+def difference(
+    what: str,
+    higher: Mapping[int, float],
+    lower: Mapping[int, float],
+    size: str = "",
+    runs: int = 2,
+) -> Effect:
+    """`higher` − `lower`, paired by seed; `runs` independent runs of that `size` enter it."""
     seeds = sorted(higher.keys() & lower.keys())
     if not seeds:
         raise UserError(f"no seed in common to compare: {what}; make the figure again")
-    return Effect(what, tuple(higher[s] - lower[s] for s in seeds), runs=runs)
+    return Effect(what, tuple(higher[s] - lower[s] for s in seeds), runs=runs, size=size)

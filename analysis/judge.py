@@ -20,7 +20,12 @@ def judge(figure: Figure, folder: Path) -> dict[str, Any] | None:
     frame = read_table(path)
     noise = read_noise(folder / "noise.csv")
     claims = [claim.judge(frame, folder.name, noise) for claim in figure.module.CLAIMS]
-    return {"figure": whole(figure).name, "scale": folder.name, "noise": noise, "claims": claims}
+    return {
+        "figure": whole(figure).name,
+        "scale": folder.name,
+        "noise": dict(noise.by_size),
+        "claims": claims,
+    }
 
 
 def whole(figure: Figure) -> Figure:

@@ -4,54 +4,71 @@ import csv
 import io
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ademamix.files import write_atomically
 from ademamix.plan import Wanted
 from ademamix.report import describe
+from ademamix.scale import Scale
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from analysis.stats import pooled_spread
 
 
-def write_noise(wanted: Iterable[Wanted], store: Store, quantity: str, path: Path) -> None:
+@dataclass(frozen=True)
+class Noise:
+    """The standard deviation over seeds, pooled for each of the paper's sizes and over all of them."""
+
+    by_size: Mapping[str, float]
+    pooled: float | None
+
+    def of(self, size: str) -> float | None:
+        """Of one size; of all where that size has no several seeds. None: nothing was measured."""
+        return self.by_size.get(size, self.pooled)
+
+
+UNKNOWN = Noise({}, None)
+
+
+def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -> None:
     """Write one row for each run that was trained with several seeds, with the spread of its
-    final `quantity`; no file when there is none."""
+    final validation loss; no file when there is none.
+    """
     groups: dict[RunSpec, list[float]] = defaultdict(list)
     for w in wanted:
         run = store.run(w.spec.id)
         outcome = run.outcome()
         if outcome and outcome.status == "finished":
             last = run.metrics()[-1]
-            if quantity in last:
-                groups[w.spec.reseeded(0)].append(last[quantity])
+            if at.validation_loss in last:
+                groups[w.spec.reseeded(0)].append(last[at.validation_loss])
     rows = [
-        (describe(spec).rpartition(", seed")[0], len(values), *map(_short, spread(values)))
+        (
+            at.size_name(spec.model),
+            describe(spec).rpartition(", seed")[0],
+            len(values),
+            f"{statistics.mean(values):.7g}",
+            f"{statistics.stdev(values):.7g}",
+        )
         for spec, values in groups.items()
         if len(values) > 1
     ]
     if rows:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([("run", "seeds", "mean", "standard_deviation"), *sorted(rows)])
+        writer.writerows([("size", "run", "seeds", "mean", "standard_deviation"), *sorted(rows)])
         write_atomically(path, text.getvalue().encode())
 
 
-def spread(values: list[float]) -> tuple[float, float]:
-    """Mean and standard deviation."""
-    return statistics.mean(values), statistics.stdev(values)
-
-
-def _short(number: float) -> str:
-    return f"{number:.7g}"
-
-
-def read_noise(path: Path) -> float | None:
-    """The standard deviation over seeds, pooled over all rows; None when nothing was measured."""
-    import pandas as pd
-
+def read_noise(path: Path) -> Noise:
+    """The pooled spreads of a noise.csv; `UNKNOWN` when there is none."""
     if not path.exists():
-        return None
-    rows = pd.read_csv(path)
-    return pooled_spread(list(zip(rows["seeds"], rows["standard_deviation"], strict=True)))
+        return UNKNOWN
+    groups: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            groups[row["size"]].append((int(row["seeds"]), float(row["standard_deviation"])))
+    by_size = {size: spread for size, rows in groups.items() if (spread := pooled_spread(rows))}
+    return Noise(by_size, pooled_spread([row for rows in groups.values() for row in rows]))

@@ -95,8 +95,9 @@ def results_page(verdicts: dict[str, dict[str, Any]]) -> str:
         for name, entry in by_figure.items():
             number = int(name.removeprefix("figure-"))
             text += f"\n### Figure {number}: {figures()[number].module.TITLE}\n\n"
-            if entry["noise"] is not None:
-                text += f"Seed spread of the scale: σ = {entry['noise']:.4f}.\n\n"
+            if entry["noise"]:
+                spreads = ", ".join(f"{sigma:.4f} at {size}" for size, sigma in entry["noise"].items())
+                text += f"Spread over seeds, σ: {spreads}.\n\n"
             text += "".join(_claim(claim) for claim in entry["claims"])
     return text
 

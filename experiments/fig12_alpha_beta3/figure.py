@@ -21,6 +21,7 @@ NUMBER = 12
 TITLE = "Sensitivity of AdEMAMix to α and β3 (110M)"
 
 PANELS = "ab"
+SIZE = "110M"
 HORIZON = 256_000
 ALPHAS = (2, 6, 10, 15, 20, 30, 40)  # panel a, with β3 = 0.9999
 BETA3S = (0.99, 0.999, 0.9999, 0.99999, 0.999995)  # panel b
@@ -36,7 +37,7 @@ def beta3_name(beta3: float) -> str:
 
 
 def _line(panel: str, label: str, optimizer: str = ADEMAMIX, **changes: float) -> Line:
-    return Line(panel, label, run("110M", optimizer, HORIZON, **changes), HORIZON)
+    return Line(panel, label, run(SIZE, optimizer, HORIZON, **changes), HORIZON)
 
 
 LINES = [
@@ -75,14 +76,17 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 def _beats_adamw(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], list[Effect]]":
     def measure(frame: "pd.DataFrame") -> list[Effect]:
         adamw = final(frame, panel, "AdamW")
-        return [difference(f"AdamW − {name}", adamw, final(frame, panel, name)) for name in names]
+        ends = {name: final(frame, panel, name) for name in names}
+        return [difference(f"AdamW − {name}", adamw, end, SIZE) for name, end in ends.items()]
 
     return measure
 
 
 def _lower(panel: str, better: str, worse: str) -> "Callable[[pd.DataFrame], list[Effect]]":
     def measure(frame: "pd.DataFrame") -> list[Effect]:
-        return [difference(f"{worse} − {better}", final(frame, panel, worse), final(frame, panel, better))]
+        return [
+            difference(f"{worse} − {better}", final(frame, panel, worse), final(frame, panel, better), SIZE)
+        ]
 
     return measure
 
@@ -104,9 +108,12 @@ def _falls_faster(frame: "pd.DataFrame") -> list[Effect]:
     ten = alpha_name(10)
     return [
         difference(
-            "after an eighth: α = 2 − α = 40", at(frame, "a", small, 1 / 8), at(frame, "a", large, 1 / 8)
+            "after an eighth: α = 2 − α = 40",
+            at(frame, "a", small, 1 / 8),
+            at(frame, "a", large, 1 / 8),
+            SIZE,
         ),
-        difference("at the end: α = 40 − α = 10", final(frame, "a", large), final(frame, "a", ten)),
+        difference("at the end: α = 40 − α = 10", final(frame, "a", large), final(frame, "a", ten), SIZE),
     ]
 
 

@@ -1,10 +1,13 @@
 """How effects become verdicts."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from ademamix.errors import UserError
 from analysis.claims import Claim, Effect, at, difference, final
+from analysis.noise import Noise, read_noise
 
 
 def claim(effects: list[Effect], **changes: object) -> Claim:
@@ -12,7 +15,7 @@ def claim(effects: list[Effect], **changes: object) -> Claim:
 
 
 def verdict(effects: list[Effect], scale: str = "cpu", noise: float | None = 0.01, **changes: object) -> str:
-    return str(claim(effects, **changes).judge(pd.DataFrame(), scale, noise)["verdict"])
+    return str(claim(effects, **changes).judge(pd.DataFrame(), scale, Noise({}, noise))["verdict"])
 
 
 def test_one_seed_needs_more_than_two_sigma_root_two() -> None:
@@ -37,6 +40,19 @@ def test_seeds_that_diverged_must_agree() -> None:
     assert verdict([Effect("e", (inf, -0.1, 0.2))]) == "inconclusive"
     assert verdict([Effect("e", (-inf, -0.1, -0.2))]) == "not reproduced"
     assert verdict([Effect("e", (inf, -inf, 0.0))]) == "inconclusive"
+
+
+def test_each_size_has_its_own_noise(tmp_path: Path) -> None:
+    path = tmp_path / "noise.csv"
+    rows = ["110M,a,3,1.5,0.01", "110M,b,3,1.6,0.01", "1.3B,c,2,1.4,0.1"]
+    path.write_text("\n".join(["size,run,seeds,mean,standard_deviation", *rows]) + "\n")
+    noise = read_noise(path)
+    assert noise.of("110M") == pytest.approx(0.01)
+    assert noise.of("1.3B") == pytest.approx(0.1)
+    assert noise.of("330M") == pytest.approx(((4 * 0.01**2 + 0.1**2) / 5) ** 0.5)
+    assert Effect("e", (0.05,), size="110M").judge(0.0, noise).verdict == "reproduced"
+    assert Effect("e", (0.05,), size="1.3B").judge(0.0, noise).verdict == "inconclusive"
+    assert read_noise(tmp_path / "absent.csv").of("110M") is None
 
 
 def test_several_seeds_use_their_own_interval() -> None:
@@ -94,10 +110,13 @@ def test_divergence_is_worse_than_any_loss() -> None:
     good = final(frame, "a", "AdEMAMix")
     for name in ("bad", "hidden"):
         effect = difference("d", final(frame, "a", name), good)
-        judged = effect.judge(0.0, noise=0.01)
+        judged = effect.judge(0.0, Noise({}, 0.01))
         assert judged.verdict == "reproduced"
         assert judged.as_json()["value"] == "diverged"
-        assert difference("d", good, final(frame, "a", name)).judge(0.0, 0.01).verdict == "not reproduced"
+        assert (
+            difference("d", good, final(frame, "a", name)).judge(0.0, Noise({}, 0.01)).verdict
+            == "not reproduced"
+        )
 
 
 def test_nothing_missing_defaults_to_anything() -> None:
