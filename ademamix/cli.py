@@ -117,21 +117,23 @@ def wanted_runs(
         ]
         for name, needs in asked.items()
     }
-    for setting in settings:  # a setting that no run knows is a mistake
-        specs = [need.run for needs in asked.values() for need in needs]
-        if specs and not any(knows(spec, setting) for spec in specs):
-            override(specs[0], [setting])
+    for setting in settings:
+        refuse_unknown_to_all([need.run for needs in asked.values() for need in needs], setting)
     runs = unite(changed)
     return runs, runs
 
 
-def knows(spec: RunSpec, setting: str) -> bool:
-    """Whether a run has the key of a setting; a value out of range is refused."""
-    try:
-        override(spec, [setting])
-    except UnknownKey:
-        return False
-    return True
+def refuse_unknown_to_all(specs: list[RunSpec], setting: str) -> None:
+    """Raise UnknownKey, with the nearest right key, for a setting that no run knows."""
+    problems = []
+    for spec in specs:
+        try:
+            override(spec, [setting])
+            return
+        except UnknownKey as problem:
+            problems.append(problem)
+    if problems:
+        raise min(problems, key=lambda problem: "did you mean" not in str(problem))
 
 
 @cli.command()

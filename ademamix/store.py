@@ -93,7 +93,7 @@ class Run:
         """The outcome, or None while the run is not complete."""
         try:
             data = read_json(self.folder / "outcome.json")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return Outcome(**{key: value for key, value in data.items() if key != "schema"})
 

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from graphlib import TopologicalSorter
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -64,13 +64,15 @@ def launch(
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     # Ctrl-C reaches every process of the terminal. The server and its children must not see it: the
-    # launcher tells the workers, by SIGTERM. A blocked signal stays blocked in what is started.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # launcher tells the workers, by SIGTERM. A blocked signal stays blocked in what is started. The
+    # resource tracker comes first, since starting it unblocks the signal.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     context = multiprocessing.get_context("forkserver")
     # Torch imports its compiler when the first optimizer is made: seconds, better spent once.
     context.set_forkserver_preload(["ademamix.training.worker", "torch._dynamo"])
     forkserver.ensure_running()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     ready: list[str] = []
     running: dict[str, tuple[ForkServerProcess, str]] = {}
