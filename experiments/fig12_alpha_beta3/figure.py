@@ -67,7 +67,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         colours = style.ramp(names[1:])
         looks = {name: {"color": colours[name], "linewidth": 1.1} for name in names[1:]}
         looks["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
-        curves.draw_panel(one, frame[frame["panel"] == panel], looks, titles[panel])
+        curves.draw_panel(one, frame[frame["panel"] == panel], looks, titles[panel], tail=0.15)
         one.legend(loc="upper right", ncols=2)
     curves.name_loss_axis(axes)
     return figure
