@@ -50,14 +50,14 @@ def read_verdicts(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def status_table(verdicts: dict[str, dict[str, Any]]) -> str:
-    """All figures and tables of the paper: how many claims reproduce, at each scale."""
+    """All figures and tables of the paper: how their claims were judged, at each scale."""
     lines = [
         "| | subject | kind | " + " | ".join(f"`{scale}`" for scale in SCALES) + " |",
         "|---|---|---|" + "---|" * len(SCALES),
     ]
     built = figures()
     added = {number: {"subject": figure.module.TITLE, "kind": "added"} for number, figure in built.items()}
-    for number, entry in {**added, **catalogue()["figures"]}.items():
+    for number, entry in sorted({**added, **catalogue()["figures"]}.items()):
         name = f"figure-{number:02d}"
         if number in built:
             folder = built[number].folder.name
@@ -68,18 +68,23 @@ def status_table(verdicts: dict[str, dict[str, Any]]) -> str:
         lines.append(f"| {title} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
     for number, entry in catalogue()["tables"].items():
         lines.append(f"| Table {number} | {entry['subject']} | {entry['kind']} | " + "not built | " * 3)
-    note = "\nA cell counts the claims that were reproduced, of those judged; see docs/results.md.\n"
+    note = (
+        "\nA cell counts the claims judged reproduced / not reproduced / inconclusive; "
+        "[docs/results.md](docs/results.md) has each with its numbers.\n"
+    )
     return "\n".join(line.rstrip() for line in lines) + "\n" + note
 
 
 def _cell(built: bool, name: str, scale: str, verdicts: dict[str, dict[str, Any]]) -> str:
     if not built:
         return "not built"
-    entry = verdicts["exact"].get(name) or verdicts[scale].get(name)
+    exact = verdicts["exact"].get(name)
+    entry = exact or verdicts[scale].get(name)
     if entry is None:
         return "not run"
     found = [claim["verdict"] for claim in entry["claims"]]
-    return f"{found.count('reproduced')} of {len(found)}"
+    counts = " / ".join(str(found.count(v)) for v in ("reproduced", "not reproduced", "inconclusive"))
+    return f"{counts} (exact)" if exact else counts
 
 
 def results_page(verdicts: dict[str, dict[str, Any]]) -> str:
