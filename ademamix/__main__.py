@@ -17,15 +17,14 @@ def main() -> None:
             f"ademamix: the suite needs the package {error.name}; from a checkout, run "
             "'make setup' or: pip install -e '.[suite]' (the optimizer alone needs only torch)"
         )
-    from ademamix.errors import UserError
+    from ademamix.errors import UserError, one_line
 
     try:
         sys.exit(cli.main(prog_name="ademamix", standalone_mode=False))
     except UserError as error:
         sys.exit(f"ademamix: {error}")
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        sys.exit(f"ademamix: {error.strerror or error}{where}; name another place with --out or --runs")
+        sys.exit(f"ademamix: {one_line(error, '--out or --runs')}")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

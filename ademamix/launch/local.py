@@ -12,7 +12,7 @@ from contextlib import suppress
 from graphlib import TopologicalSorter
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
@@ -60,19 +60,7 @@ def launch(
     )
     order.prepare()
     rank = {id: i for i, id in enumerate(by_id)}
-    # The environment must be set before the server starts: BLAS libraries read it when loaded.
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    # Ctrl-C reaches every process of the terminal. The server and its children must not see it: the
-    # launcher tells the workers, by SIGTERM. A blocked signal stays blocked in what is started. The
-    # resource tracker comes first, since starting it unblocks the signal.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    context = multiprocessing.get_context("forkserver")
-    # Torch imports its compiler when the first optimizer is made: seconds, better spent once.
-    context.set_forkserver_preload(["ademamix.training.worker", "torch._dynamo"])
-    forkserver.ensure_running()
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    context = fork_server(threads)
 
     ready: list[str] = []
     running: dict[str, tuple[ForkServerProcess, str]] = {}
@@ -123,6 +111,24 @@ def launch(
             for process, _ in running.values():
                 process.join()
         return [by_id[id] for id in rank if id in failed], stop.exit_code
+
+
+def fork_server(threads: int) -> ForkServerContext:
+    """Start the process that workers are forked from, with torch loaded and `threads` for each."""
+    # The environment must be set before the server starts: BLAS libraries read it when loaded.
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    # Ctrl-C reaches every process of the terminal. The server and its children must not see it: the
+    # launcher tells the workers, by SIGTERM. A blocked signal stays blocked in what is started. The
+    # resource tracker comes first, since starting it unblocks the signal.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    context = multiprocessing.get_context("forkserver")
+    # Torch imports its compiler when the first optimizer is made: seconds, better spent once.
+    context.set_forkserver_preload(["ademamix.training.worker", "torch._dynamo"])
+    forkserver.ensure_running()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return context
 
 
 def _child(job: Job, store_root: Path, data_root: Path, device: str, threads: int) -> None:

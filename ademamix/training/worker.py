@@ -13,7 +13,7 @@ import torch
 from filelock import Timeout
 
 from ademamix import __version__
-from ademamix.errors import UserError
+from ademamix.errors import UserError, one_line
 from ademamix.plan import owed
 from ademamix.spec import Need
 from ademamix.store import Outcome, Run, Store, covers
@@ -46,8 +46,7 @@ def work(job: Job, store_root: Path, data_root: Path, device: str, threads: int)
         except UserError as error:
             _fail(run, str(error))
         except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            _fail(run, f"{error.strerror or error}{where}; name another place with --runs DIR")
+            _fail(run, one_line(error, "--runs DIR"))
         except Exception:
             _fail(run, traceback.format_exc())
         return FAILED
