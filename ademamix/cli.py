@@ -1,6 +1,5 @@
 """The command line: thin verbs over plan, launch, store and analysis."""
 
-import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -68,20 +67,15 @@ def json_option(command: Command) -> Command:
 
 def changes_options(command: Command) -> Command:
     """--seeds and --set: they make other runs than the figure's own."""
-
-    @click.option("--seeds", metavar="S,S…", help="Use these seeds for every run, such as 0,1,2.")
-    @click.option(
+    seeds = click.option("--seeds", metavar="S,S…", help="Use these seeds for every run, such as 0,1,2.")
+    settings = click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
         help="Change every run, such as optimizer.alpha=4. Repeatable.",
     )
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return command(*args, **kwargs)
-
-    return wrapped
+    return seeds(settings(command))
 
 
 def chosen_figures(names: tuple[str, ...]) -> list[Figure]:

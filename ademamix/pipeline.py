@@ -102,8 +102,8 @@ def produce(
     from analysis.results import Results
     from analysis.tables import write_table
 
-    for figure in figures:
-        folder = out / ("exact" if figure.exact else at.name)
+    folders = [out / ("exact" if figure.exact else at.name) for figure in figures]
+    for figure, folder in zip(figures, folders, strict=True):
         table = folder / f"{figure.name}.csv"
         write_table(figure.module.table(Results(at, store, figure.panel, settings)), table)
         for path in write_drawing(figure, table, folder):
@@ -112,7 +112,7 @@ def produce(
         write_noise(everything.values(), at, store, out / at.name / "noise.csv")
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
     asked = {whole(figure).name for figure in figures}
-    for folder in sorted({out / ("exact" if figure.exact else at.name) for figure in figures}):
+    for folder in sorted(set(folders)):
         for verdicts in write_claims(registry.figures().values(), folder, folder):
             if verdicts["figure"] in asked:
                 print_verdicts(verdicts)
