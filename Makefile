@@ -1,4 +1,6 @@
 # make figure-12            train what Figure 12 lacks, draw it, judge its claims
+# make figures              all that are defined
+# make table-4 SCALE=cpu    the paper's values, and the scale's
 # make plan FIGURE=12 SCALE=paper
 #
 # SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
@@ -23,11 +25,11 @@ WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
          $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
 
-.PHONY: help setup figures plan status plots claims docs export import bench test lint types pytest
+.PHONY: help setup figures tables plan status plots claims docs export import bench test lint types pytest
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
 
 setup: $(SETUP)
 
@@ -38,6 +40,15 @@ $(STAMP):
 
 figure-%: $(SETUP)
 	@$(RUN) run --figure $* $(TRAIN)
+
+# A table has the paper's values, and beside them those of a scale that was asked for.
+ASKED := $(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE))
+
+table-%: $(SETUP)
+	@$(RUN) table --table $* $(ASKED) $(WRITE)
+
+tables: $(SETUP)
+	@$(RUN) table $(ASKED) $(WRITE)
 
 figures: $(SETUP)
 	@$(RUN) run $(TRAIN)

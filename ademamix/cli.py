@@ -13,7 +13,7 @@ from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.plan import Wanted, entries, unite
 from ademamix.registry import Figure
-from ademamix.scale import Scale, Seeds, scale
+from ademamix.scale import Scale, Seeds, scale, scales
 from ademamix.spec import RunSpec, UnknownKey, override, override_known
 from ademamix.store import Store, export, load_record
 
@@ -80,7 +80,8 @@ def changes_options(command: Command) -> Command:
 
 def chosen_figures(names: tuple[str, ...]) -> list[Figure]:
     """The named figures, or all that are defined."""
-    return [registry.figure(name) for name in names] or list(registry.figures().values())
+    named = [figure for name in names for figure in registry.named(name)]
+    return named or list(registry.figures().values())
 
 
 def chosen_scale(name: str, seeds: str | None) -> Scale:
@@ -295,6 +296,36 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
         report.print_verdicts(verdicts)
 
 
+@cli.command()
+@click.option("--table", "names", multiple=True, metavar="N", help="A table, 1 to 8. Repeatable.")
+@click.option("--scale", "scale_name", help="With this scale's values beside the paper's.")
+@out_option
+def table(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+    """Write tables of the paper from the configurations, as md, csv and tex, and print them.
+
+    Without --scale: the paper's values, and the scales that have committed tables.
+
+    \b
+    Examples:
+      ademamix table
+      ademamix table --table 4 --scale cpu
+    """
+    from analysis.typeset import markdown, write
+    from experiments.tables import TABLES, table_number
+
+    numbers = [table_number(name) for name in names] or list(TABLES)
+    root = out or checkout() / "figures"
+    others = [at for at in map(scale, scales()) if (root / at.name / f"table-{numbers[0]}.md").exists()]
+    chosen = [scale(scale_name)] if scale_name else [None, *others]
+    for at in chosen:
+        for number in numbers:
+            made = TABLES[number](at)
+            paths = write(made, root / (at.name if at else "exact"))
+            if at is chosen[0]:
+                click.echo(markdown(made))
+            click.echo(" ".join(map(str, paths)))
+
+
 @cli.command("export")
 @scale_option
 @out_option
@@ -347,7 +378,7 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
 @cli.command()
 @click.option("--check", is_flag=True, help="Change nothing; fail when something is stale.")
 def docs(check: bool) -> None:
-    """Write the status table of README.md and docs/results.md from the registry and claims.json.
+    """Write the generated pages from the registry and claims.json: status, results, gallery.
 
     \b
     Examples:

@@ -97,7 +97,7 @@ def produce(
 ) -> None:
     """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact."""
     from analysis.draw import write_drawing
-    from analysis.judge import whole, write_claims
+    from analysis.judge import write_claims
     from analysis.noise import write_noise
     from analysis.results import Results
     from analysis.tables import write_table
@@ -111,7 +111,7 @@ def produce(
     if not all(figure.exact for figure in figures):
         write_noise(everything.values(), at, store, out / at.name / "noise.csv")
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
-    asked = {whole(figure).name for figure in figures}
+    asked = {figure.whole.name for figure in figures}
     for folder in sorted(set(folders)):
         for verdicts in write_claims(registry.figures().values(), folder, folder):
             if verdicts["figure"] in asked:

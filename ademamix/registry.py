@@ -3,7 +3,7 @@
 import importlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,11 @@ from ademamix.spec import Need
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, or one panel of it when `panel` is not empty."""
+    """A figure, or one panel of it when `panel` is not empty.
+
+    A module with a PANEL defines that panel alone: one that needs no training, of a figure whose other
+    panels do, such as 3a.
+    """
 
     number: int
     module: ModuleType
@@ -29,6 +33,16 @@ class Figure:
     def name(self) -> str:
         """'figure-12' or 'figure-12a': the stem of its files."""
         return f"figure-{self.number:02d}{self.panel}"
+
+    @property
+    def label(self) -> str:
+        """'Figure 12' or 'Figure 12a', for people."""
+        return f"Figure {self.number}{self.panel}"
+
+    @property
+    def whole(self) -> "Figure":
+        """What its module defines, all panels: claims are judged on them together."""
+        return replace(self, panel=getattr(self.module, "PANEL", ""))
 
     @property
     def exact(self) -> bool:
@@ -44,32 +58,36 @@ class Figure:
 
 
 @cache
-def figures() -> dict[int, Figure]:
-    """All defined figures by number."""
-    found = {}
-    for path in sorted((checkout() / "experiments").glob("fig*/figure*.py")):
+def figures() -> dict[str, Figure]:
+    """All that is defined by name, in the paper's order: '2', '3a', '12'."""
+    found = []
+    for path in (checkout() / "experiments").glob("fig*/figure*.py"):
         module = importlib.import_module(f"experiments.{path.parent.name}.{path.stem}")
-        found[module.NUMBER] = Figure(module.NUMBER, module, path.parent)
-    return dict(sorted(found.items()))
+        found.append(Figure(module.NUMBER, module, path.parent).whole)
+    return {f"{f.number}{f.panel}": f for f in sorted(found, key=lambda f: (f.number, f.panel))}
 
 
-def figure(name: str) -> Figure:
-    """The figure called '12', or its panel '12a'; a UserError names what there is."""
+def named(name: str) -> list[Figure]:
+    """The figure called '12' (all of it that is built), or its panel '12a'.
+
+    Raises:
+        UserError: there is none; names what there is.
+    """
     match = re.fullmatch(r"(\d+)([a-z]?)", name.strip().lower())
-    defined = figures()
     if not match:
         raise UserError(f"'{name}' is not a figure; write a number, and a letter for one panel: 12, 12a")
     number, panel = int(match[1]), match[2]
-    if number not in defined:
-        listed = ", ".join(map(str, defined))
-        known = catalogue()["figures"]
-        what = "not built yet" if number in known else "not in the paper, which has 33"
-        raise UserError(f"figure {number} is {what}; there are: {listed}")
-    found = defined[number]
-    panels = getattr(found.module, "PANELS", "")
-    if panel and panel not in panels:
-        raise UserError(f"figure {number} has no panel {panel}{did_you_mean(panel, panels)}")
-    return Figure(found.number, found.module, found.folder, panel)
+    parts = [figure for figure in figures().values() if figure.number == number]
+    if not parts:
+        what = "not built yet" if number in catalogue()["figures"] else "not in the paper, which has 33"
+        raise UserError(f"figure {number} is {what}; there are: {', '.join(figures())}")
+    if not panel:
+        return parts
+    for part in parts:
+        if panel in part.module.PANELS:
+            return [replace(part, panel=panel)]
+    letters = [letter for part in parts for letter in part.module.PANELS]
+    raise UserError(f"figure {number} has no panel {panel}{did_you_mean(panel, letters)}")
 
 
 def needs(chosen: Iterable[Figure], scale: Scale) -> dict[str, list[Need]]:

@@ -201,7 +201,7 @@ def size_of(model: Transformer) -> LanguageModel:
     for size in map(language_model, language_models()):
         if size.model == model:
             return size
-    raise UserError(f"no size in configs/models has width {model.width}, {model.layers} layers")
+    raise UserError(f"no size in configs/models/language has width {model.width}, {model.layers} layers")
 
 
 def scales() -> list[str]:

@@ -14,10 +14,37 @@ from ademamix.checkout import checkout
 from ademamix.errors import UserError, did_you_mean
 from ademamix.spec import AdamW, AdEMAMix, Cosine, Frozen, RunSpec, Steps, TokenFolder, Transformer
 
-WARMUP = 3_000
-WEIGHT_DECAY = 0.1
-BETA3 = 0.9999
 ADAMW, ADEMAMIX = "adamw", "ademamix"
+
+
+class Range(Frozen):
+    """A hyperparameter tried between two values, of which the paper names no others."""
+
+    from_: float = Field(alias="from")
+    to: float
+
+
+class CommonTried(Frozen):
+    """Values that the paper tried at all sizes."""
+
+    warmup: Range
+    weight_decay: list[float]
+    beta1: dict[str, list[float]] = Field(description="by optimizer")
+    beta2: dict[str, list[float]] = Field(description="by optimizer")
+
+
+class Common(Frozen):
+    """What the language models of every size share (configs/models/language.yaml)."""
+
+    sequence: Steps
+    vocabulary: Steps
+    warmup: Steps
+    final_lr: float
+    weight_decay: float
+    beta1: float
+    beta2: float
+    beta3: float
+    tried: CommonTried
 
 
 class Tried(Frozen):
@@ -29,8 +56,25 @@ class Tried(Frozen):
     beta3: list[float]
 
 
+class Searched(Frozen):
+    """A hyperparameter's values as the paper tried them, and the best of them."""
+
+    best: float
+    tried: list[float]
+
+
+class Lion(Frozen):
+    """The paper's search for Lion (Table 8), in the paper's notation."""
+
+    lr: Searched
+    weight_decay: Searched
+    clipping: Searched
+    alpha: Searched
+    beta: Searched
+
+
 class LanguageModel(Frozen):
-    """A size of configs/models: architecture, and the paper's best values for it."""
+    """A size of configs/models/language: architecture, and the paper's best values for it."""
 
     name: str
     also_called: str | None = None
@@ -40,24 +84,37 @@ class LanguageModel(Frozen):
     clipping: float
     lr: dict[str, float] = Field(description="best learning rate by optimizer")
     alpha: float
+    equally_good_alpha: tuple[float, ...] = ()
     tried: Tried
+    lion: Lion | None = None
+
+
+@cache
+def language() -> Common:
+    """What all language models share."""
+    return Common.model_validate(read_yaml("language.yaml"))
+
+
+def read_yaml(name: str) -> Any:
+    """A file of configs/models."""
+    text = (checkout() / "configs" / "models" / name).read_text()
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def language_models() -> list[str]:
     """Names of the paper's language-model sizes, smallest first."""
-    paths = (checkout() / "configs" / "models").glob("*.yaml")
+    paths = (checkout() / "configs" / "models" / "language").glob("*.yaml")
     return sorted((path.stem for path in paths), key=lambda name: language_model(name).model.width)
 
 
 @cache
 def language_model(name: str) -> LanguageModel:
     """The size called `name` ('110M', '330M', '1.3B')."""
-    path = checkout() / "configs" / "models" / f"{name}.yaml"
-    if not path.exists():
-        names = [p.stem for p in path.parent.glob("*.yaml")]
+    folder = checkout() / "configs" / "models" / "language"
+    if not (folder / f"{name}.yaml").exists():
+        names = [path.stem for path in folder.glob("*.yaml")]
         raise UserError(f"unknown model '{name}'{did_you_mean(name, names)}")
-    data = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
-    return LanguageModel.model_validate({"name": name, **data})
+    return LanguageModel.model_validate({"name": name, **read_yaml(f"language/{name}.yaml")})
 
 
 def run(size: str, optimizer: str, horizon: int, **optimizer_changes: Any) -> RunSpec:
@@ -66,12 +123,12 @@ def run(size: str, optimizer: str, horizon: int, **optimizer_changes: Any) -> Ru
     AdEMAMix warms α and β3 up over the whole horizon. `optimizer_changes` replace fields of the
     optimizer.
     """
-    best = language_model(size)
-    common = {"lr": best.lr[optimizer], "weight_decay": WEIGHT_DECAY}
+    best, shared = language_model(size), language()
+    common = {"lr": best.lr[optimizer], "weight_decay": shared.weight_decay}
     built: AdamW | AdEMAMix
     if optimizer == ADEMAMIX:
         slow = {
-            "beta3": BETA3,
+            "beta3": shared.beta3,
             "alpha": best.alpha,
             "alpha_warmup": horizon,
             "beta3_warmup": horizon,
@@ -84,7 +141,7 @@ def run(size: str, optimizer: str, horizon: int, **optimizer_changes: Any) -> Ru
         model=best.model,
         data=TokenFolder(kind="tokens", set="redpajama-v2", tokenizer="sentencepiece-32000"),
         optimizer=built,
-        schedule=Cosine(kind="cosine", warmup=WARMUP, horizon=horizon),
+        schedule=Cosine(kind="cosine", warmup=shared.warmup, horizon=horizon),
         batch=best.batch,
         sequence=best.sequence,
         seed=0,

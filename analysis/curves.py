@@ -14,6 +14,11 @@ LOSS = "validation loss (nats per token)"
 STEPS = "iterations"
 
 
+def thousands(x: float, _: float = 0) -> str:
+    """A tick label: 50000 → '50k'."""
+    return f"{x / 1000:g}k" if x else "0"
+
+
 def panels(frame: "pd.DataFrame") -> list[str]:
     """The panels a table holds, in order."""
     return sorted(frame["panel"].unique())
@@ -63,7 +68,7 @@ def draw_panel(
     axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.set_title(title)
     axes.set_xlabel(STEPS)
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
+    axes.xaxis.set_major_formatter(thousands)
 
 
 def name_loss_axis(axes: Sequence["Axes"]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ademamix.registry import Figure
-from analysis.judge import folders, whole
+from analysis.judge import folders
 from analysis.tables import read_table
 
 
@@ -39,6 +39,6 @@ def redraw(figures: Sequence[Figure], scale: str | None, root: Path, out: Path |
     for folder in folders(root, scale):
         for figure in figures:
             own = folder / f"{figure.name}.csv"
-            table = own if own.exists() else folder / f"{whole(figure).name}.csv"
+            table = own if own.exists() else folder / f"{figure.whole.name}.csv"
             if table.exists():
                 yield from write_drawing(figure, table, (out or root) / folder.name)

@@ -14,23 +14,18 @@ from analysis.tables import read_table
 
 def judge(figure: Figure, folder: Path) -> dict[str, Any] | None:
     """The verdicts on a figure whose table is in `folder`; None when there is no table."""
-    path = folder / f"{whole(figure).name}.csv"
+    path = folder / f"{figure.whole.name}.csv"
     if not path.exists():
         return None
     frame = read_table(path)
     noise = read_noise(folder / "noise.csv")
     claims = [claim.judge(frame, folder.name, noise) for claim in figure.module.CLAIMS]
     return {
-        "figure": whole(figure).name,
+        "figure": figure.whole.name,
         "scale": folder.name,
         "noise": dict(noise.by_size),
         "claims": claims,
     }
-
-
-def whole(figure: Figure) -> Figure:
-    """The figure that a panel is part of: claims are judged on all panels together."""
-    return Figure(figure.number, figure.module, figure.folder)
 
 
 def write_claims(figures: Iterable[Figure], folder: Path, out: Path) -> list[dict[str, Any]]:

@@ -1,13 +1,16 @@
-"""The generated parts of README.md and docs/: status and verdicts, from the registry and claims.json."""
+"""The generated pages, from the registry and claims.json: status, verdicts, gallery."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from ademamix.checkout import checkout
 from ademamix.files import write_atomically
 from ademamix.registry import Figure, catalogue, figures
+from experiments.tables import TABLES
 
 SCALES = ("cpu", "gpu", "paper")
+Verdicts = dict[str, dict[str, Any]]  # scale (or 'exact') → figure name → its entry of claims.json
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
 
 
@@ -18,6 +21,7 @@ def write_pages(root: Path, check: bool = False) -> list[str]:
     texts = {
         readme: between_marks(readme.read_text(), "status", status_table(verdicts)),
         root / "docs" / "results.md": results_page(verdicts),
+        root / "docs" / "gallery.md": gallery_page(root / "figures"),
     }
     for figure in figures().values():
         page = figure.folder / "README.md"
@@ -41,43 +45,53 @@ def between_marks(text: str, name: str, content: str) -> str:
     return f"{before}{begin}\n{content}{end}{after}"
 
 
-def read_verdicts(folder: Path) -> dict[str, dict[str, Any]]:
-    """Scale (or 'exact') → figure name → its entry of claims.json."""
+def read_verdicts(folder: Path) -> Verdicts:
+    """The verdicts of all scales."""
     return {
         scale: json.loads(path.read_text()) if (path := folder / scale / "claims.json").exists() else {}
         for scale in ("exact", *SCALES)
     }
 
 
-def status_table(verdicts: dict[str, dict[str, Any]]) -> str:
+def status_table(verdicts: Verdicts) -> str:
     """All figures and tables of the paper: how their claims were judged, at each scale."""
     lines = [
         "| | subject | kind | " + " | ".join(f"`{scale}`" for scale in SCALES) + " |",
         "|---|---|---|" + "---|" * len(SCALES),
     ]
-    built = figures()
-    added = {number: {"subject": figure.module.TITLE, "kind": "added"} for number, figure in built.items()}
-    for number, entry in sorted({**added, **catalogue()["figures"]}.items()):
-        name = f"figure-{number:02d}"
-        if number in built:
-            folder = built[number].folder.name
-            title = f"[Figure {number}](experiments/{folder}/)"
-        else:
-            title = f"Figure {number}"
-        cells = [_cell(number in built, name, scale, verdicts) for scale in SCALES]
-        lines.append(f"| {title} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
+    parts: dict[int, list[Figure]] = {number: [] for number in catalogue()["figures"]}
+    for figure in figures().values():
+        parts.setdefault(figure.number, []).append(figure)
+    for number, built in sorted(parts.items()):
+        added = {"subject": built[0].module.TITLE, "kind": "added"} if built else {}
+        entry = catalogue()["figures"].get(number, added)
+        folder = f"[Figure {number}](experiments/{built[0].folder.name}/)" if built else f"Figure {number}"
+        cells = [_figure_cell(built, entry.get("panels", ""), scale, verdicts) for scale in SCALES]
+        lines.append(f"| {folder} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
     for number, entry in catalogue()["tables"].items():
-        lines.append(f"| Table {number} | {entry['subject']} | {entry['kind']} | " + "not built | " * 3)
+        cells = [_table_cell(number, scale) for scale in SCALES]
+        lines.append(f"| Table {number} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
     note = (
         "\nA cell counts the claims judged reproduced / not reproduced / inconclusive; "
-        "[docs/results.md](docs/results.md) has each with its numbers.\n"
+        "[docs/results.md](docs/results.md) has each with its numbers, [docs/gallery.md](docs/gallery.md) "
+        "every drawing.\n"
     )
-    return "\n".join(line.rstrip() for line in lines) + "\n" + note
+    return "\n".join(lines) + "\n" + note
 
 
-def _cell(built: bool, name: str, scale: str, verdicts: dict[str, dict[str, Any]]) -> str:
+def _figure_cell(built: list[Figure], panels: str, scale: str, verdicts: Verdicts) -> str:
+    """How a figure's claims were judged; of one that is built in parts, part by part."""
     if not built:
         return "not built"
+    cells = [
+        (f"{figure.panel}: " if figure.panel else "") + _counts(figure.name, scale, verdicts)
+        for figure in built
+    ]
+    missing = [panel for panel in panels if not any(panel in figure.module.PANELS for figure in built)]
+    return "; ".join([*cells, *([f"{', '.join(missing)}: not built"] if missing else [])])
+
+
+def _counts(name: str, scale: str, verdicts: Verdicts) -> str:
     exact = verdicts["exact"].get(name)
     entry = exact or verdicts[scale].get(name)
     if entry is None:
@@ -87,19 +101,27 @@ def _cell(built: bool, name: str, scale: str, verdicts: dict[str, dict[str, Any]
     return f"{counts} (exact)" if exact else counts
 
 
-def results_page(verdicts: dict[str, dict[str, Any]]) -> str:
+def _table_cell(number: int, scale: str) -> str:
+    """A link to the table with the scale's values; at `paper` those are the paper's."""
+    path = f"figures/{'exact' if scale == 'paper' else scale}/table-{number}.md"
+    if number not in TABLES:
+        return "not built"
+    return f"[values]({path})" if (checkout() / path).exists() else "not written"
+
+
+def results_page(verdicts: Verdicts) -> str:
     """docs/results.md: every claim judged, with its numbers."""
     text = (
         "# What reproduces\n\nGenerated by `make docs` from the committed `claims.json` files. "
         "A verdict is measured: see [analysis/claims.py](../analysis/claims.py) for the rules.\n"
     )
+    titles = {figure.name: f"{figure.label}: {figure.module.TITLE}" for figure in figures().values()}
     for scale, by_figure in verdicts.items():
         if not by_figure:
             continue
-        text += f"\n## {'Exact and toy figures' if scale == 'exact' else f'Scale `{scale}`'}\n"
+        text += f"\n## {_heading(scale)}\n"
         for name, entry in by_figure.items():
-            number = int(name.removeprefix("figure-"))
-            text += f"\n### Figure {number}: {figures()[number].module.TITLE}\n\n"
+            text += f"\n### {titles[name]}\n\n"
             if entry["noise"]:
                 spreads = ", ".join(f"{sigma:.4f} at {size}" for size, sigma in entry["noise"].items())
                 text += f"Spread over seeds, σ: {spreads}.\n\n"
@@ -107,13 +129,32 @@ def results_page(verdicts: dict[str, dict[str, Any]]) -> str:
     return text
 
 
-def figure_section(figure: Figure, verdicts: dict[str, dict[str, Any]]) -> str:
+def gallery_page(folder: Path) -> str:
+    """docs/gallery.md: every committed drawing."""
+    text = "# Gallery\n\nGenerated by `make docs`: every committed drawing. "
+    text += "Beside each png lie a pdf and the csv it was drawn from.\n"
+    for scale in ("exact", *SCALES):
+        drawn = [f for f in figures().values() if (folder / scale / f"{f.name}.png").exists()]
+        text += f"\n## {_heading(scale)}\n" if drawn else ""
+        for figure in drawn:
+            stem = f"../figures/{scale}/{figure.name}"
+            text += f"\n### {figure.label}: {figure.module.TITLE}\n\n![{figure.label}]({stem}.png)\n\n"
+            text += f"[runs, drawing and claims](../experiments/{figure.folder.name}/) · "
+            text += f"[pdf]({stem}.pdf) · [csv]({stem}.csv)\n"
+    return text
+
+
+def _heading(scale: str) -> str:
+    return "Exact and toy figures" if scale == "exact" else f"Scale `{scale}`"
+
+
+def figure_section(figure: Figure, verdicts: Verdicts) -> str:
     """The verdicts on one figure, for its own README, with the drawing above."""
     text = ""
     for scale, by_figure in verdicts.items():
         if entry := by_figure.get(figure.name):
             where = "" if scale == "exact" else f" at scale `{scale}`"
-            text += f"![Figure {figure.number}{where}](../../figures/{scale}/{figure.name}.png)\n\n"
+            text += f"![{figure.label}{where}](../../figures/{scale}/{figure.name}.png)\n\n"
             text += "".join(_claim(claim) for claim in entry["claims"])
     return text or "Not run yet.\n"
 

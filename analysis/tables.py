@@ -1,5 +1,6 @@
 """The table of a figure as csv: all that drawings and claims read."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ["panel", "series", "seed", "x", "y"]
+
+
+def tabulate(rows: Iterable[tuple[str, str, int, float, float]]) -> "pd.DataFrame":
+    """A long table of (panel, series, seed, x, y)."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=COLUMNS)
 
 
 def write_table(frame: "pd.DataFrame", path: Path) -> None:

@@ -66,9 +66,9 @@ def steps_named(lines: Sequence[Line]) -> set[int]:
 
 def table(lines: Iterable[Line], results: "Results") -> "pd.DataFrame":
     """Long table: panel, series, seed, x (the scale's own steps), y (validation loss, nats)."""
-    import pandas as pd
+    from analysis.tables import tabulate
 
-    rows = [
+    return tabulate(
         (line.panel, line.label, seed, step, value)
         for line in lines
         if results.wants(line.panel)
@@ -78,5 +78,4 @@ def table(lines: Iterable[Line], results: "Results") -> "pd.DataFrame":
             results.scale.validation_loss,
             results.scale.steps(line.until),
         )
-    ]
-    return pd.DataFrame(rows, columns=["panel", "series", "seed", "x", "y"])
+    )

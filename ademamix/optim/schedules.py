@@ -48,6 +48,11 @@ def beta3_at(t: int, beta3: float, beta_start: float, warmup: int | None) -> flo
     return min(math.exp(log_start * log_end / ((1 - mu) * log_end + mu * log_start)), beta3)
 
 
+def convex_form(lr: float, alpha: float) -> tuple[float, float]:
+    """(η̂, α̂) with which η̂·((1−α̂)·m1 + α̂·m2) equals η·(m1 + α·m2): η·(1+α) and α/(1+α)."""
+    return lr * (1 + alpha), alpha / (1 + alpha)
+
+
 def warmed_up(t: int, lr: float, warmup: int | None) -> float:
     """The learning rate of step t of a linear warm-up that reaches `lr` at step `warmup`."""
     return lr if warmup is None or t >= warmup else lr * t / warmup

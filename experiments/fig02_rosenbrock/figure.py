@@ -1,17 +1,18 @@
 """Figure 2: Adam and AdEMAMix on the Rosenbrock function (exact trajectories, no training)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from ademamix.spec import Need
 from analysis.claims import Claim, Effect
+from analysis.tables import tabulate
+from experiments import toy
+from experiments.toy import distance
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-    from torch import Tensor
 
-    from ademamix.scale import Scale
     from analysis.results import Results
 
 NUMBER = 2
@@ -45,41 +46,19 @@ def gradient(x1: float, x2: float) -> tuple[float, float]:
     return -2 * (1 - x1) - 400 * x1 * (x2 - x1**2), 200 * (x2 - x1**2)
 
 
-def trajectory(optimizer: Any, **options: Any) -> "Tensor":
-    """Every point from the start on, float64, shape (ITERATIONS + 1, 2)."""
-    import torch
-
-    x = torch.tensor(START, dtype=torch.float64, requires_grad=True)
-    steps = optimizer([x], weight_decay=0.0, foreach=False, **options)
-    x.grad = torch.zeros_like(x)
-    points = [x.tolist()]
-    for _ in range(ITERATIONS):
-        x.grad.copy_(x.new_tensor(gradient(*points[-1])))
-        steps.step()
-        points.append(x.tolist())
-    return torch.tensor(points, dtype=torch.float64)
-
-
-def distance(points: "Tensor") -> "Tensor":
-    """Distance to the minimum of each point."""
-    return (points - points.new_tensor(MINIMUM)).norm(dim=-1)
+trajectory = partial(toy.trajectory, gradient=gradient, start=START, iterations=ITERATIONS)
 
 
 def adam_learning_rate() -> float:
     """The learning rate that the rule above chooses for Adam."""
     from torch.optim import AdamW
 
-    ends = {lr: distance(trajectory(AdamW, lr=lr, betas=(0.9, 0.999))[-1]) for lr in LR_GRID}
-    return min(ends, key=lambda lr: float(ends[lr]))
-
-
-def needs(scale: "Scale") -> list[Need]:
-    return []
+    ends = {lr: trajectory(AdamW, lr=lr, betas=(0.9, 0.999))[-1] for lr in LR_GRID}
+    return min(ends, key=lambda lr: distance([ends[lr]], MINIMUM)[0])
 
 
 def table(results: "Results") -> "pd.DataFrame":
     """Panel a: x iteration, y distance; panels b (Adam) and c (AdEMAMix): the points x1, x2."""
-    import pandas as pd
     from torch.optim import AdamW
 
     from ademamix import AdEMAMix
@@ -98,10 +77,10 @@ def table(results: "Results") -> "pd.DataFrame":
     rows: list[tuple[str, str, int, float, float]] = []
     for panel, name, points in found:
         shown = points[::SHOWN_EVERY]
-        away = distance(shown).tolist()
+        away = distance(shown, MINIMUM)
         rows += [("a", name, 0, i * SHOWN_EVERY, d) for i, d in enumerate(away)]
-        rows += [(panel, name, 0, x1, x2) for x1, x2 in shown.tolist()]
-    frame = pd.DataFrame(rows, columns=["panel", "series", "seed", "x", "y"])
+        rows += [(panel, name, 0, x1, x2) for x1, x2 in shown]
+    frame = tabulate(rows)
     return frame[[results.wants(panel) for panel in frame["panel"]]].sort_values("panel", kind="stable")
 
 

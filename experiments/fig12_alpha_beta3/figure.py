@@ -5,7 +5,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, BETA3, run
+from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, at, difference, final
 from experiments import lines
@@ -42,7 +42,7 @@ def _line(panel: str, label: str, optimizer: str = ADEMAMIX, **changes: float) -
 
 LINES = [
     _line("a", "AdamW", ADAMW),
-    *(_line("a", alpha_name(alpha), alpha=alpha, beta3=BETA3) for alpha in ALPHAS),
+    *(_line("a", alpha_name(alpha), alpha=alpha, beta3=0.9999) for alpha in ALPHAS),
     _line("b", "AdamW", ADAMW),
     *(_line("b", beta3_name(beta3), alpha=ALPHA_OF_B, beta3=beta3) for beta3 in BETA3S),
 ]
