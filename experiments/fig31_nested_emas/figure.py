@@ -63,7 +63,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     shown = curves.panels(frame)
     figure, grid = curves.grid(len(shown))
     for axes, panel in zip(grid, shown, strict=True):
-        close = axes.inset_axes((0.1, 0.14, 0.5, 0.42)) if panel == "a" else None
+        close = axes.inset_axes((0.19, 0.2, 0.46, 0.34)) if panel == "a" else None
         for name, (colour, dashes) in looks.items():
             line = frame[(frame["panel"] == panel) & (frame["series"] == name)]
             axes.plot(line["x"], line["y"], dashes, color=colour, label=name)
@@ -72,6 +72,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         if close:
             close.set(xlim=(STEPS - 12, STEPS), ylim=(0.02, 0.105))
             close.tick_params(labelsize=5.5)
+            close.set_yticks([0.05, 0.1])
             close.set_title("the last 12 steps", fontsize=6, pad=2)
         axes.set(xlabel="step of the gradient", xlim=(0, STEPS))
         if panel == "b":
