@@ -12,7 +12,7 @@ from ademamix.data import tokens
 from ademamix.data.locate import folder_of
 from ademamix.models.transformer import Transformer
 from ademamix.plan import Wanted, entries
-from ademamix.registry import figure
+from ademamix.registry import figures
 from ademamix.scale import scale
 from ademamix.spec import override
 from ademamix.store import Store
