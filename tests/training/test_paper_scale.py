@@ -25,7 +25,7 @@ from tests.experiments.test_figures import cli
 def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     at = scale("paper")
     spec = next(
-        need.run for need in figure("12a").needs(at) if getattr(need.run.optimizer, "alpha", None) == 10
+        need.run for need in figures()["12"].needs(at) if getattr(need.run.optimizer, "alpha", None) == 10
     )
     one = override(spec, ["batch=1"])
     # Every window is the same, so that the loss on the next batch must fall, however small the step.
