@@ -25,7 +25,7 @@ def trajectory(
 
     x = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     x.grad = torch.zeros_like(x)
-    steps = optimizer([x], weight_decay=0.0, foreach=False, **options)
+    steps = optimizer([x], weight_decay=0.0, **options)
     if momentum is not None:
         state: dict[str, Any] = {
             "step": torch.tensor(LONG_AGO),

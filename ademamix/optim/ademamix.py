@@ -1,21 +1,20 @@
 """The `AdEMAMix` optimizer."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from ademamix.optim import foreach as foreach_update
-from ademamix.optim import reference
-from ademamix.optim.reference import Scalars
-from ademamix.optim.schedules import alpha_at, beta3_at
+from ademamix.optim.bucket import Bucket
+from ademamix.optim.implementations import NAMES, UPDATES, choose
+from ademamix.optim.scalars import scalars_at
+from ademamix.optim.slots import COUNTED_ON_DEVICE, Slot, alike, bucket
+from ademamix.optim.state import MASTER, MOMENTS, check_state_dtype, fresh, from_apple, moments_dtype
 
-# The state keys that hold tensors of the parameter's shape. The first and last are torch AdamW's own
-# names, so that a run can switch between the two optimizers.
-FAST, SLOW, SQUARE = "exp_avg", "exp_avg_slow", "exp_avg_sq"
+if TYPE_CHECKING:
+    from ademamix.optim.kernels.triton import DeviceUpdate
 
 
 class AdEMAMix(Optimizer):
@@ -30,9 +29,9 @@ class AdEMAMix(Optimizer):
     early (Figures 14 and 27).
 
     Args:
-        params: parameters, named parameters, or dicts of parameter groups; every option below can be
-            set per group.
-        lr: learning rate η, ≥ 0. Default 1e-3.
+        params: parameters, named parameters, or dicts of parameter groups; every option below but
+            `implementation` can be set per group.
+        lr: learning rate η, ≥ 0. Default 1e-3. A tensor on the parameters' device when `capturable`.
         betas: (β1, β2, β3), each in [0, 1). Default (0.9, 0.999, 0.9999). With β1 = 0 no m1 is stored
             and the memory equals AdamW's.
         alpha: weight α ≥ 0 of the slow EMA. Default 2.0. With 0 the update is AdamW's.
@@ -42,23 +41,32 @@ class AdEMAMix(Optimizer):
         beta3_warmup: T_β3 in steps (≥ 1): the half-life of β3(t) grows linearly from that of β1 to
             that of β3. Default None: no warm-up.
         maximize: ascend instead of descend. Default False.
-        foreach: True for lists of tensors per launch, False for one tensor at a time in the paper's
-            own order. Default None: lists, which is faster everywhere.
+        state_dtype: of the moments. Default None: fp32 (fp64 for fp64 parameters), whatever the
+            parameters' dtype. torch.bfloat16 halves them; m2 and ν are then rounded stochastically.
+        master_weights: keep an fp32 copy of bf16 and fp16 parameters and update that. Default False:
+            bf16 parameters are updated in fp32 and rounded stochastically; fp16 ones are refused.
+        seed: of the stochastic rounding. Default 0.
+        capturable: keep the step on the device and wait for nothing, so that `step` can be captured in
+            a CUDA graph. Needs the Triton kernel. Default False.
+        implementation: "c" (one pass over memory, CPU), "triton" (the same, CUDA), "foreach" (lists of
+            tensors, any device), "reference" (one tensor at a time, in the paper's own order). Default
+            "auto": the fastest that the device and the machine have.
 
-    State, per parameter: `step` (float32 scalar tensor on the CPU), `schedule_start` (the step from
-    which the schedules count; 0 unless the run switched from AdamW), `exp_avg` (m1; absent when
-    β1 = 0), `exp_avg_slow` (m2) and `exp_avg_sq` (ν) in fp32, or in fp64 for fp64 parameters. The
-    step is counted per parameter: one whose gradient comes late starts at t = 1.
+    State, per parameter: `step` (float32 scalar tensor, on the CPU unless `capturable`),
+    `schedule_start` (the step from which the schedules count; 0 unless the run switched from AdamW),
+    `exp_avg` (m1; absent when β1 = 0), `exp_avg_slow` (m2), `exp_avg_sq` (ν), and `master` where there
+    is one. The step is counted per parameter: one whose gradient comes late starts at t = 1.
 
     Raises:
-        ValueError: an option is out of range.
-        RuntimeError: at `step`, for a complex parameter or a sparse gradient.
+        ValueError: an option is out of range, or known to break.
+        RuntimeError: at `step`, for a complex or fp16 parameter or a sparse gradient, or when the
+            implementation that was asked for cannot be used.
     """
 
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float, float] = (0.9, 0.999, 0.9999),
         alpha: float = 2.0,
         eps: float = 1e-8,
@@ -67,8 +75,17 @@ class AdEMAMix(Optimizer):
         alpha_warmup: int | None = None,
         beta3_warmup: int | None = None,
         maximize: bool = False,
-        foreach: bool | None = None,
+        state_dtype: torch.dtype | None = None,
+        master_weights: bool = False,
+        seed: int = 0,
+        capturable: bool = False,
+        implementation: str = "auto",
     ) -> None:
+        if implementation not in NAMES:
+            raise ValueError(f"implementation must be one of {', '.join(NAMES)}, got '{implementation}'")
+        self._asked = implementation
+        self._device_update: DeviceUpdate | None = None
+        self._slots: dict[int, Slot] = {}
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -78,9 +95,21 @@ class AdEMAMix(Optimizer):
             "alpha_warmup": alpha_warmup,
             "beta3_warmup": beta3_warmup,
             "maximize": maximize,
-            "foreach": foreach,
+            "state_dtype": state_dtype,
+            "master_weights": master_weights,
+            "seed": seed,
+            "capturable": capturable,
         }
         super().__init__(params, defaults)
+        # A step that waits for nothing unscales its gradients itself, and skips itself where one is not
+        # finite. Otherwise torch.amp's GradScaler does both, as for any optimizer.
+        if capturable:
+            self._step_supports_amp_scaling = True
+
+    @property
+    def implementation(self) -> str:
+        """What makes the updates on the first parameter's device: 'c', 'triton', 'foreach' or 'reference'."""
+        return choose(self._asked, self.param_groups[0]["params"][0].device)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; its options are checked as the constructor's are."""
@@ -89,34 +118,47 @@ class AdEMAMix(Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self.__dict__.setdefault("_asked", "auto")
+        self._device_update = None
+        self._slots = {}
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a state dict; moments keep their precision and move to each parameter's device.
+        """Load a state dict, this optimizer's or that of Apple's implementation.
 
-        Nothing is shared with `state_dict` afterwards.
+        Moments keep their precision and move to each parameter's device; nothing is shared with
+        `state_dict` afterwards. Options that it lacks take their defaults.
 
         Torch's own loading casts floating-point state to the parameter's dtype, which would round
         the moments of bf16 parameters; they are put back as they were saved.
         """
+        state_dict = from_apple(state_dict)
         super().load_state_dict(state_dict)
         saved = [i for group in state_dict["param_groups"] for i in group["params"]]
-        params = [p for group in self.param_groups for p in group["params"]]
-        for index, p in zip(saved, params, strict=True):
+        owners = [(p, group) for group in self.param_groups for p in group["params"]]
+        for index, (p, group) in zip(saved, owners, strict=True):
             if not (own := self.state.get(p)):
                 continue
             whole = state_dict["state"][index]
-            own["step"] = whole["step"].detach().cpu().clone()  # a step on a GPU would have to be awaited
-            for name in (FAST, SLOW, SQUARE):
+            # A step on a GPU would have to be waited for, unless nothing on the host reads it.
+            at = p.device if group["capturable"] else torch.device("cpu")
+            own["step"] = torch.as_tensor(whole["step"], dtype=torch.float32).detach().clone().to(at)
+            for name in MOMENTS:
                 if name in own:
-                    own[name] = whole[name].detach().clone().to(p.device, state_dtype(p))
+                    own[name] = (
+                        whole[name].detach().clone().to(p.device, moments_dtype(p, group["state_dtype"]))
+                    )
+            if MASTER in own:
+                own[MASTER] = whole[MASTER].detach().clone().to(p.device, torch.float32)
 
     @overload
     def step(self, closure: None = None) -> None: ...
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
+    # Never traced by torch.compile: the step number would be a constant of the graph.
+    @torch._disable_dynamo  # type: ignore[attr-defined]
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Make one update of every parameter that has a gradient.
@@ -128,76 +170,50 @@ class AdEMAMix(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        place = 0  # among all parameters: what a parameter's random bits depend on
         for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
-            for p in params:
-                self._prepare(p, group)
-            for (t, since, _, _), same in self._alike(params).items():
-                self._update(same, group, t, since)
+            slots = [
+                self._slot(p, group, place + i) for i, p in enumerate(group["params"]) if p.grad is not None
+            ]
+            place += len(group["params"])
+            for (name, t, since, *_), same in alike(slots, group["capturable"]).items():
+                if t != COUNTED_ON_DEVICE:
+                    t += 1
+                    for slot in same:
+                        slot.step.fill_(t)
+                together = bucket(same, group["seed"], t)
+                if name == "triton":
+                    self._update_on_device(together, group, since, [slot.step for slot in same])
+                else:
+                    UPDATES[name](together, scalars_at(group, t, since))
         return loss
 
-    def _prepare(self, p: Tensor, group: dict[str, Any]) -> None:
-        """Refuse what cannot be updated; create the state at the first gradient."""
-        assert p.grad is not None
-        if p.grad.is_sparse:
+    def _slot(self, p: Tensor, group: dict[str, Any], place: int) -> Slot:
+        """A parameter with its gradient and its state, made at its first gradient."""
+        grad = p.grad
+        assert grad is not None
+        if grad.is_sparse:
             raise RuntimeError("AdEMAMix does not support sparse gradients; use dense ones")
-        if torch.is_complex(p):
-            raise RuntimeError("AdEMAMix does not support complex parameters; use view_as_real")
         state = self.state[p]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
-            state["schedule_start"] = 0
-            names = (SLOW, SQUARE) if group["betas"][0] == 0 else (FAST, SLOW, SQUARE)
-            for name in names:
-                state[name] = torch.zeros_like(p, dtype=state_dtype(p), memory_format=torch.preserve_format)
-        state["step"] += 1
+        slot = self._slots.get(place)
+        if slot is None or not state or not slot.fits(p, state):
+            if not state:
+                self.state[p] = state = fresh(p, group)
+            self._slots[place] = slot = Slot.of(p, state, place, self._asked)
+            grad = slot.g
+        slot.take(grad)
+        return slot
 
-    def _alike(
-        self, params: Iterable[Tensor]
-    ) -> dict[tuple[int, int, torch.device, torch.dtype], list[Tensor]]:
-        """Parameters by (step, start of the schedules, device, dtype): those that share all scalars."""
-        alike = defaultdict(list)
-        for p in params:
-            state = self.state[p]
-            alike[int(state["step"]), state["schedule_start"], p.device, p.dtype].append(p)
-        return alike
+    def _update_on_device(
+        self, together: Bucket, group: dict[str, Any], since: int, steps: list[Tensor]
+    ) -> None:
+        """An update by the Triton kernel, which computes its scalars itself."""
+        from ademamix.optim.kernels.triton import DeviceUpdate
 
-    def _update(self, params: list[Tensor], group: dict[str, Any], t: int, since: int) -> None:
-        beta1, beta2, beta3 = group["betas"]
-        scalars = Scalars(
-            lr=float(group["lr"]),
-            beta1=beta1,
-            beta2=beta2,
-            beta3=beta3_at(t - since, beta3, beta1, group["beta3_warmup"]),
-            alpha=alpha_at(t - since, group["alpha"], group["alpha_warmup"]),
-            eps=group["eps"],
-            weight_decay=group["weight_decay"],
-            step=t,
-        )
-        dtype = state_dtype(params[0])
-        gs = [p.grad.to(dtype) for p in params if p.grad is not None]
-        if group["maximize"]:
-            gs = list(torch._foreach_neg(gs))
-        # Low-precision parameters are updated in fp32 and rounded once, on the way back.
-        thetas = [p.to(dtype) for p in params]
-        states = [self.state[p] for p in params]
-        m1s = None if beta1 == 0 else [s[FAST] for s in states]
-        m2s = [s[SLOW] for s in states]
-        nus = [s[SQUARE] for s in states]
-        if group["foreach"] is False:
-            for i, theta in enumerate(thetas):
-                m1 = None if m1s is None else m1s[i]
-                reference.update(theta, gs[i], m1, m2s[i], nus[i], scalars)
-        else:
-            foreach_update.update(thetas, gs, m1s, m2s, nus, scalars)
-        for p, theta in zip(params, thetas, strict=True):
-            if theta is not p:
-                p.copy_(theta)
-
-
-def state_dtype(p: Tensor) -> torch.dtype:
-    """fp32 for every parameter but fp64: in bf16 the decay of m2 by β3 = 0.9999 rounds away."""
-    return torch.float64 if p.dtype == torch.float64 else torch.float32
+        if self._device_update is None:
+            self._device_update = DeviceUpdate()
+        scale, inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+        self._device_update(together, group, since, steps, scale, inf)
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -217,3 +233,4 @@ def check_options(options: dict[str, Any]) -> None:
     for name in ("alpha_warmup", "beta3_warmup"):
         if options[name] is not None and not options[name] >= 1:
             raise ValueError(f"{name} must be ≥ 1 step, or None for none, got {options[name]}")
+    check_state_dtype(options["state_dtype"])

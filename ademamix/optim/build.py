@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ademamix.errors import UserError
-from ademamix.optim.ademamix import FAST, SLOW, SQUARE, AdEMAMix
+from ademamix.optim.ademamix import AdEMAMix
 from ademamix.optim.schedules import cosine_lr, linear_decay_lr, warmed_up
+from ademamix.optim.state import FAST, SLOW, SQUARE
 from ademamix.spec import AdamW as AdamWSpec
 from ademamix.spec import AdEMAMix as AdEMAMixSpec
 from ademamix.spec import Constant, Cosine, LinearDecay

@@ -1,32 +1,22 @@
 """AdEMAMix for one tensor, written to be read beside Algorithm 1 of the paper."""
 
 import math
-from typing import NamedTuple
 
 from torch import Tensor
 
-
-class Scalars(NamedTuple):
-    """Every number that update t needs, in double precision; the tensors hold the rest."""
-
-    lr: float
-    beta1: float
-    beta2: float
-    beta3: float  # β3(t)
-    alpha: float  # α(t)
-    eps: float
-    weight_decay: float
-    step: int  # t, counted per parameter, from 1
+from ademamix.optim.bucket import Bucket
+from ademamix.optim.scalars import Scalars
 
 
-def update(
-    theta: Tensor,
-    g: Tensor,
-    m1: Tensor | None,
-    m2: Tensor,
-    nu: Tensor,
-    s: Scalars,
-) -> None:
+def update(bucket: Bucket, s: Scalars) -> None:
+    """One update of every parameter of the bucket, one at a time."""
+    b = bucket.opened(s.maximize)
+    for i, theta in enumerate(b.p):
+        update_one(theta, b.g[i], None if b.m1 is None else b.m1[i], b.m2[i], b.nu[i], s)
+    bucket.close(b)
+
+
+def update_one(theta: Tensor, g: Tensor, m1: Tensor | None, m2: Tensor, nu: Tensor, s: Scalars) -> None:
     """One AdEMAMix update, in place.
 
     All tensors have the same shape; `m1` is None when β1 = 0, since then m̂1 is the gradient.

@@ -70,7 +70,13 @@ def table(results: "Results") -> "pd.DataFrame":
         (
             "c",
             ademamix_name(beta3),
-            trajectory(AdEMAMix, lr=lr / (1 + ALPHA), betas=(0.9, 0.999, beta3), alpha=ALPHA),
+            trajectory(
+                AdEMAMix,
+                lr=lr / (1 + ALPHA),
+                betas=(0.9, 0.999, beta3),
+                alpha=ALPHA,
+                implementation="reference",
+            ),
         )
         for beta3 in ADEMAMIX_BETA3S
     ]

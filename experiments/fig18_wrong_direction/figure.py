@@ -84,7 +84,13 @@ def table(results: "Results") -> "pd.DataFrame":
             past = partial(trajectory, start=start, momentum=momentum)
             found = {
                 ADAM: past(AdamW, lr=lr, betas=(BETA1, 0.999)),
-                ADEMAMIX: past(AdEMAMix, lr=lr / (1 + ALPHA), betas=(0.9, 0.999, BETA3), alpha=ALPHA),
+                ADEMAMIX: past(
+                    AdEMAMix,
+                    lr=lr / (1 + ALPHA),
+                    betas=(0.9, 0.999, BETA3),
+                    alpha=ALPHA,
+                    implementation="reference",
+                ),
             }
             for optimizer, points in found.items():
                 rows += [(panel, name_of(optimizer, start), 0, x, y) for x, y in points[::SHOWN_EVERY]]

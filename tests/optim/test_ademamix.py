@@ -64,13 +64,13 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("foreach", [True, False])
+@pytest.mark.parametrize("implementation", ["reference", "foreach", "c"])
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_every_step_is_the_papers(options: dict[str, Any], foreach: bool, dtype: torch.dtype) -> None:
+def test_every_step_is_the_papers(options: dict[str, Any], implementation: str, dtype: torch.dtype) -> None:
     start = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
     p = start.to(dtype, copy=True).requires_grad_()
-    optimizer = AdEMAMix([p], lr=1e-2, foreach=foreach, **options)
+    optimizer = AdEMAMix([p], lr=1e-2, implementation=implementation, **options)
     beta1, beta2, beta3 = options["betas"]
     oracle = Oracle(start.numpy(), beta1, beta2, beta3, options["alpha"], 1e-2, 1e-8,
                     options.get("weight_decay", 0.0), options.get("alpha_warmup"))  # fmt: skip
@@ -89,11 +89,11 @@ def test_every_step_is_the_papers(options: dict[str, Any], foreach: bool, dtype:
         assert state["step"] == oracle.t
 
 
-@pytest.mark.parametrize("foreach", [True, False])
-def test_without_alpha_it_is_torch_adamw(foreach: bool) -> None:
+@pytest.mark.parametrize("implementation", ["reference", "foreach", "c"])
+def test_without_alpha_it_is_torch_adamw(implementation: str) -> None:
     start = torch.randn(33, dtype=torch.float64)
     ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
-    mine = AdEMAMix([ours], lr=3e-3, alpha=0.0, weight_decay=0.1, foreach=foreach)
+    mine = AdEMAMix([ours], lr=3e-3, alpha=0.0, weight_decay=0.1, implementation=implementation)
     torchs = torch.optim.AdamW([theirs], lr=3e-3, weight_decay=0.1)
     for g in gradients((33,), seed=2):
         ours.grad, theirs.grad = g.double(), g.double()

@@ -1,0 +1,106 @@
+"""The tensors of parameters that share every scalar: what an implementation updates in one call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ademamix.optim import rounding
+
+
+@dataclass
+class Bucket:
+    """Parallel lists, one entry for each parameter; all entries of a list share dtype and device.
+
+    Attributes:
+        p: parameters, fp64, fp32, bf16 or fp16.
+        g: their gradients.
+        m1: fast EMAs, or None when β1 = 0.
+        m2: slow EMAs.
+        nu: EMAs of the squared gradient.
+        master: fp32 copies of low-precision parameters, which are then the ones updated; or None.
+        places: each parameter's place among all of the optimizer.
+        seed: of the stochastic rounding.
+        step: t, of this update.
+    """
+
+    p: list[Tensor]
+    g: list[Tensor]
+    m1: list[Tensor] | None
+    m2: list[Tensor]
+    nu: list[Tensor]
+    master: list[Tensor] | None
+    places: list[int]
+    seed: int
+    step: int
+
+    @property
+    def rounds_randomly(self) -> bool:
+        """Whether anything is stored in bf16 that is not rounded to nearest."""
+        low = torch.bfloat16
+        return self.m2[0].dtype == low or (self.p[0].dtype == low and self.master is None)
+
+    def keys(self) -> list[int]:
+        """Of each parameter's random bits at this step; zeros where none are needed."""
+        if not self.rounds_randomly:
+            return [0] * len(self.places)
+        return [rounding.key(self.seed, self.step, place) for place in self.places]
+
+    def opened(self, maximize: bool) -> "Bucket":
+        """The same values in the dtype of the arithmetic: fp64 for fp64 parameters, fp32 otherwise.
+
+        Tensors that have it already are not copied. The gradient is that of what is minimized.
+        """
+        work = working_dtype(self.p[0].dtype)
+        g = [x.to(work) for x in self.g]
+        return replace(
+            self,
+            p=self.master or [x.to(work) for x in self.p],
+            g=list(torch._foreach_neg(g)) if maximize else g,
+            m1=None if self.m1 is None else [x.to(work) for x in self.m1],
+            m2=[x.to(work) for x in self.m2],
+            nu=[x.to(work) for x in self.nu],
+            master=None,
+        )
+
+    def close(self, opened: "Bucket") -> None:
+        """Store what was updated: m1 to nearest, m2 and ν stochastically, as are bf16 parameters.
+
+        Parameters that have a master are its nearest value.
+        """
+        for i, key in enumerate(self.keys()):
+            narrow_state = opened.m2[i] is not self.m2[i]
+            narrow_p = opened.p[i] is not self.p[i] and self.master is None
+            if narrow_state or narrow_p:
+                bits = rounding.random_bits(self.p[i].shape, key, self.p[i].device)
+            if narrow_state:
+                if self.m1 is not None and opened.m1 is not None:
+                    self.m1[i].copy_(opened.m1[i])
+                self.m2[i].copy_(rounding.to_bf16_randomly(opened.m2[i], bits & 0xFFFF))
+                self.nu[i].copy_(rounding.to_bf16_randomly(opened.nu[i], bits >> 16))
+            if narrow_p:
+                random = rounding.more_bits(bits) & 0xFFFF
+                self.p[i].copy_(rounding.to_bf16_randomly(opened.p[i], random))
+            elif self.master is not None:
+                self.p[i].copy_(opened.p[i])
+
+
+def working_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of the arithmetic for parameters of `dtype`."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def dense(tensors: Sequence[Tensor]) -> bool:
+    """Whether the tensors have one layout, without holes or overlaps: elements pair up in memory."""
+    first = tensors[0]
+    if all(t.is_contiguous() for t in tensors):
+        return True
+    if any(t.stride() != first.stride() for t in tensors):
+        return False
+    expected = 1
+    for stride, size in sorted(zip(first.stride(), first.shape, strict=True)):
+        if size != 1 and stride != expected:
+            return False
+        expected *= size
+    return True

@@ -1,0 +1,107 @@
+"""The C kernel's library: compiled at first use with the user's compiler, kept in the user's cache."""
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("ademamix.c")
+# No contraction to fused multiply-adds: vectors and their remainders would round differently.
+COMMON = ("-O3", "-std=c11", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+# Tried in this order: not every compiler has OpenMP or knows the processor it runs on.
+ATTEMPTS = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())
+PATIENCE = 120  # seconds for one compilation
+
+
+class Unavailable(Exception):
+    """There is no library, and why; `failed` when a compiler was there."""
+
+    def __init__(self, reason: str, failed: bool) -> None:
+        super().__init__(reason)
+        self.failed = failed
+
+
+@functools.cache
+def library() -> ctypes.CDLL | Unavailable:
+    """The loaded library, or why there is none; decided once in a process."""
+    try:
+        return _load()
+    except Unavailable as reason:
+        return reason
+    except (OSError, subprocess.SubprocessError) as error:
+        return Unavailable(f"{type(error).__name__}: {error}", failed=True)
+
+
+def _load() -> ctypes.CDLL:
+    compiler = find_compiler()
+    if compiler is None:
+        raise Unavailable("no C compiler: neither $CC, nor cc, gcc or clang on the path", failed=False)
+    folder = cache_folder()
+    path = folder / f"ademamix-{fingerprint(compiler)}.so"
+    if not path.exists():
+        build(compiler, path)
+    return ctypes.CDLL(str(path))
+
+
+def find_compiler() -> list[str] | None:
+    """$CC with its arguments, or else cc, gcc or clang; None where there is none."""
+    asked = shlex.split(os.environ.get("CC", ""))
+    for name in (asked[0],) if asked else ("cc", "gcc", "clang"):
+        if path := shutil.which(name):
+            return [path, *asked[1:]]
+    return None
+
+
+def cache_folder() -> Path:
+    """$ADEMAMIX_CACHE, or the user's cache; a private temporary folder where that cannot be written."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("ADEMAMIX_CACHE") or Path(base) / "ademamix")
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return folder
+    return Path(tempfile.mkdtemp(prefix="ademamix-"))
+
+
+def fingerprint(compiler: list[str]) -> str:
+    """Of all that the library depends on: source, compiler, flags, and the processor's features.
+
+    Home folders are shared between unlike machines; a library built for one may not run on another.
+    """
+    version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, timeout=PATIENCE)
+    parts = [SOURCE.read_text(), *compiler, version.stdout, repr((COMMON, ATTEMPTS)), processor()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def processor() -> str:
+    """The architecture and, on Linux, the features of the processor."""
+    described = [platform.system(), platform.machine(), platform.processor()]
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    features = [line for line in lines if line.startswith(("flags", "Features", "model name", "CPU part"))]
+    return "\n".join([*described, *sorted(set(features))])
+
+
+def build(compiler: list[str], path: Path) -> None:
+    """Compile to a temporary name beside `path`, then rename: processes that race do no harm."""
+    problems = []
+    for flags in ATTEMPTS:
+        handle, name = tempfile.mkstemp(suffix=".so", dir=path.parent)
+        os.close(handle)
+        command = [*compiler, *COMMON, *flags, str(SOURCE), "-o", name, "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        if done.returncode == 0:
+            os.replace(name, path)
+            return
+        os.unlink(name)
+        problems.append((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0])
+    raise Unavailable(f"{shlex.join(compiler)} failed: {problems[0]}", failed=True)

@@ -1,0 +1,262 @@
+"""The Triton kernel: all tensors in one launch, each element read and written once.
+
+Addresses are in a table on the device, made again only when one of them changes. Every scalar (step, α(t),
+β3(t), bias corrections) is computed on the device too, by one small launch before, so that nothing waits
+for the host and both can be captured in a CUDA graph.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ademamix.optim.bucket import Bucket
+
+BLOCK = 2048  # elements for each program
+# Columns of the table of addresses, and of the scalars of one tensor.
+P, G, M1, M2, NU, MASTER, STEP, NUMEL, PLACE = (tl.constexpr(i) for i in range(9))
+COLUMNS = tl.constexpr(9)
+LR, DECAY, FAST, SLOW, SQUARE, ALPHA, EPS, FAST_SCALE, ROOT_SCALE = (tl.constexpr(i) for i in range(9))
+SCALARS = tl.constexpr(9)
+
+
+@triton.jit
+def mix(x):
+    """`rounding.mix` of uint32 numbers."""
+    x ^= x >> 16
+    x *= 0x7FEB352D
+    x ^= x >> 15
+    x *= 0x846CA68B
+    return x ^ (x >> 16)
+
+
+@triton.jit(do_not_specialize=["since", "t"])
+def advance(table, constants, lr, scalars, keys, found_inf, since, t, on_device: tl.constexpr,
+            tensor_lr: tl.constexpr, scaled: tl.constexpr, beta1_zero: tl.constexpr):  # fmt: skip
+    """The scalars of one tensor's update, in double precision; counts its step when it is on the device."""
+    i = tl.program_id(0)
+    one = tl.load(constants + 8)  # turns numbers into doubles
+    if on_device:
+        place = tl.load(table + i * COLUMNS + STEP).to(tl.pointer_type(tl.float32))
+        step = tl.load(place)
+        if scaled:
+            step += tl.where(tl.load(found_inf) == 0.0, 1.0, 0.0)
+        else:
+            step += 1.0
+        tl.store(place, step)
+        steps = step * one
+    else:
+        steps = t * one
+    beta1 = tl.load(constants + 0)
+    beta2 = tl.load(constants + 1)
+    beta3 = tl.load(constants + 2)
+    alpha = tl.load(constants + 3)
+    alpha_warmup = tl.load(constants + 4)  # 0: none
+    beta3_warmup = tl.load(constants + 5)
+    eps = tl.load(constants + 6)
+    decay = tl.load(constants + 7)
+    if tensor_lr:
+        eta = tl.load(lr) * one
+    else:
+        eta = lr * one
+    count = steps - since
+    if count < alpha_warmup:
+        alpha = alpha * count / alpha_warmup
+    if count < beta3_warmup:
+        mu = count / beta3_warmup
+        log_end = tl.log(beta3)
+        if beta1_zero:
+            beta3 = tl.exp(log_end / mu)
+        else:
+            log_start = tl.log(beta1)
+            ramp = tl.exp(log_start * log_end / ((1.0 - mu) * log_end + mu * log_start))
+            beta3 = tl.minimum(ramp, beta3)
+    fast_scale = one
+    if not beta1_zero:
+        fast_scale = 1.0 / (1.0 - tl.exp(steps * tl.log(beta1)))
+    root_scale = 1.0 / tl.sqrt(1.0 - tl.exp(steps * tl.log(beta2)))
+    row = scalars + i * SCALARS
+    tl.store(row + LR, eta.to(tl.float32))
+    tl.store(row + DECAY, (eta * decay).to(tl.float32))
+    tl.store(row + FAST, (1.0 - beta1).to(tl.float32))
+    tl.store(row + SLOW, (1.0 - beta3).to(tl.float32))
+    tl.store(row + SQUARE, (1.0 - beta2).to(tl.float32))
+    tl.store(row + ALPHA, alpha.to(tl.float32))
+    tl.store(row + EPS, eps.to(tl.float32))
+    tl.store(row + FAST_SCALE, fast_scale.to(tl.float32))
+    tl.store(row + ROOT_SCALE, root_scale.to(tl.float32))
+    seed = tl.load(constants + 9).to(tl.int64).to(tl.uint32)
+    count = steps.to(tl.int64).to(tl.uint32)
+    key = mix(mix(mix(seed) ^ count) ^ tl.load(table + i * COLUMNS + PLACE).to(tl.uint32))
+    tl.store(keys + i, key.to(tl.int64))
+
+
+@triton.jit
+def to_bf16_randomly(x, random):
+    """`rounding.to_bf16_randomly`: `random` has 16 bits."""
+    bits = x.to(tl.uint32, bitcast=True)
+    finite = (bits & 0x7F800000) != 0x7F800000
+    moved = ((bits + random) & 0xFFFF0000).to(tl.float32, bitcast=True)
+    return tl.where(finite, moved, x).to(tl.bfloat16)
+
+
+@triton.jit
+def store(at, x, type: tl.constexpr, mask):
+    """To nearest. bf16 is rounded here, in integers, as Triton's interpreter cuts where devices round."""
+    if type == tl.bfloat16:
+        bits = x.to(tl.uint32, bitcast=True)
+        up = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+        x = tl.where(x == x, up.to(tl.float32, bitcast=True), x)
+    tl.store(at, x.to(type), mask=mask)
+
+
+@triton.jit
+def update(table, blocks, scalars, keys, grad_scale, found_inf, p_type: tl.constexpr, s_type: tl.constexpr,
+           has_m1: tl.constexpr, has_master: tl.constexpr, maximize: tl.constexpr, scaled: tl.constexpr,
+           aligned: tl.constexpr, block: tl.constexpr):  # fmt: skip
+    """Elements [first, first + block) of one tensor."""
+    i = tl.load(blocks + 2 * tl.program_id(0))
+    first = tl.load(blocks + 2 * tl.program_id(0) + 1) * block
+    row = table + i * COLUMNS
+    p = tl.load(row + P).to(tl.pointer_type(p_type))
+    g = tl.load(row + G).to(tl.pointer_type(p_type))
+    m1 = tl.load(row + M1).to(tl.pointer_type(s_type))
+    m2 = tl.load(row + M2).to(tl.pointer_type(s_type))
+    nu = tl.load(row + NU).to(tl.pointer_type(s_type))
+    master = tl.load(row + MASTER).to(tl.pointer_type(tl.float32))
+    if aligned:  # lets 16 bytes move at a time
+        p, g = tl.multiple_of(p, 16), tl.multiple_of(g, 16)
+        m1, m2, nu = tl.multiple_of(m1, 16), tl.multiple_of(m2, 16), tl.multiple_of(nu, 16)
+        master = tl.multiple_of(master, 16)
+    at = first + tl.arange(0, block)
+    inside = at < tl.load(row + NUMEL)
+    if scaled:
+        inside = inside & (tl.load(found_inf) == 0.0)
+
+    row = scalars + i * SCALARS
+    grad = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
+    if scaled:
+        grad = grad / tl.load(grad_scale)
+    if maximize:
+        grad = -grad
+    if has_master:
+        theta = tl.load(master + at, mask=inside, other=0.0)
+    else:
+        theta = tl.load(p + at, mask=inside, other=0.0).to(tl.float32)
+    fast = grad
+    if has_m1:
+        fast = tl.load(m1 + at, mask=inside, other=0.0).to(tl.float32)
+        fast += tl.load(row + FAST) * (grad - fast)
+        store(m1 + at, fast, s_type, inside)
+    slow = tl.load(m2 + at, mask=inside, other=0.0).to(tl.float32)
+    slow += tl.load(row + SLOW) * (grad - slow)
+    square = tl.load(nu + at, mask=inside, other=0.0).to(tl.float32)
+    square += tl.load(row + SQUARE) * (grad * grad - square)
+    random = mix(at.to(tl.uint32) ^ tl.load(keys + i).to(tl.uint32))
+    if s_type == tl.bfloat16:
+        tl.store(m2 + at, to_bf16_randomly(slow, random & 0xFFFF), mask=inside)
+        tl.store(nu + at, to_bf16_randomly(square, random >> 16), mask=inside)
+    else:
+        tl.store(m2 + at, slow, mask=inside)
+        tl.store(nu + at, square, mask=inside)
+    root = tl.sqrt_rn(square) * tl.load(row + ROOT_SCALE) + tl.load(row + EPS)
+    step = tl.div_rn(fast * tl.load(row + FAST_SCALE) + tl.load(row + ALPHA) * slow, root)
+    theta -= tl.load(row + LR) * step + tl.load(row + DECAY) * theta
+    if has_master:
+        tl.store(master + at, theta, mask=inside)
+    if p_type == tl.bfloat16 and not has_master:
+        tl.store(p + at, to_bf16_randomly(theta, mix(random) & 0xFFFF), mask=inside)
+    else:
+        store(p + at, theta, p_type, inside)
+
+
+TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
+
+
+class DeviceUpdate:
+    """Updates buckets, and keeps the tables of those it has seen on the device."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[int, ...], tuple[list[int], Tensor, Tensor, Tensor, Tensor]] = {}
+        self._constants: dict[tuple[float, ...], Tensor] = {}
+
+    def __call__(
+        self,
+        bucket: Bucket,
+        group: Mapping[str, Any],
+        since: int,
+        steps: list[Tensor],
+        grad_scale: Tensor | None = None,
+        found_inf: Tensor | None = None,
+    ) -> None:
+        """One AdEMAMix update of every tensor of the bucket, in place.
+
+        Args:
+            bucket: tensors on one device. Where its step is below 0, it is counted there, in `steps`.
+            group: the parameter group, with its options.
+            since: the step from which the schedules count.
+            steps: a scalar for each tensor.
+            grad_scale: divides the gradients; with `found_inf`, as torch's fused optimizers take them.
+            found_inf: where not 0, nothing is changed.
+        """
+        on_device = bucket.step < 0
+        addresses, table, blocks, scalars, keys = self._table(bucket, steps, on_device)
+        if not blocks.numel():
+            return
+        device = table.device
+        lr, scaled = group["lr"], found_inf is not None
+        constants = self._constant(group, device)
+        one = torch.ones((), device=device) if scaled and grad_scale is None else grad_scale
+        beta1_zero = group["betas"][0] == 0
+        with torch.cuda.device_of(table):
+            advance[(len(bucket.p),)](
+                table, constants, lr, scalars, keys, found_inf, since, bucket.step,
+                on_device=on_device, tensor_lr=isinstance(lr, Tensor), scaled=scaled, beta1_zero=beta1_zero,
+            )  # fmt: skip
+            update[(blocks.numel() // 2,)](
+                table, blocks, scalars, keys, one, found_inf,
+                p_type=TYPES[bucket.p[0].dtype], s_type=TYPES[bucket.m2[0].dtype],
+                has_m1=bucket.m1 is not None, has_master=bucket.master is not None,
+                maximize=group["maximize"], scaled=scaled,
+                aligned=all(address % 16 == 0 for address in addresses), block=BLOCK,
+            )  # fmt: skip
+
+    def _table(
+        self, bucket: Bucket, steps: list[Tensor], on_device: bool
+    ) -> tuple[list[int], Tensor, Tensor, Tensor, Tensor]:
+        """Addresses, table, blocks (tensor, block within it), and room for scalars and keys."""
+        nothing = [0] * len(bucket.p)
+        lists = (bucket.p, bucket.g, bucket.m1, bucket.m2, bucket.nu, bucket.master)
+        columns = [nothing if ts is None else [x.data_ptr() for x in ts] for ts in lists]
+        columns.append([x.data_ptr() for x in steps] if on_device else nothing)
+        numels = [x.numel() for x in bucket.p]
+        addresses = [address for column in columns[:6] for address in column]
+        signature = [*addresses, *columns[6], *numels]
+        known = self._tables.get(tuple(bucket.places))
+        if known and known[0] == signature:
+            return addresses, *known[1:]
+        device = bucket.p[0].device
+        rows = torch.tensor([*columns, numels, bucket.places], dtype=torch.int64).t().contiguous()
+        spans = [(i, j) for i, n in enumerate(numels) for j in range(triton.cdiv(n, BLOCK))]
+        made = (
+            signature,
+            rows.to(device),
+            torch.tensor(spans, dtype=torch.int32).flatten().to(device),
+            torch.empty(len(numels), SCALARS.value, device=device),
+            torch.empty(len(numels), dtype=torch.int64, device=device),
+        )
+        self._tables[tuple(bucket.places)] = made
+        return addresses, *made[1:]
+
+    def _constant(self, group: Mapping[str, Any], device: torch.device) -> Tensor:
+        """The options that do not change, as doubles: Triton's own number arguments are fp32."""
+        values = (
+            *group["betas"], group["alpha"], group["alpha_warmup"] or 0, group["beta3_warmup"] or 0,
+            group["eps"], group["weight_decay"], 1, group["seed"] & 0xFFFFFFFF,
+        )  # fmt: skip
+        if values not in self._constants:
+            self._constants[values] = torch.tensor(values, dtype=torch.float64, device=device)
+        return self._constants[values]

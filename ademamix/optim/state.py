@@ -1,0 +1,67 @@
+"""The optimizer's state of one parameter: its names, its dtypes, and other implementations' names for it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ademamix.optim.bucket import working_dtype
+
+# The first and last of the moments have torch AdamW's own names, so that a run can switch between the two.
+FAST, SLOW, SQUARE = "exp_avg", "exp_avg_slow", "exp_avg_sq"
+MASTER = "master"
+MOMENTS = (FAST, SLOW, SQUARE)
+
+EIGHT_BITS = "8-bit moments end with a higher loss: their errors are of the size of m2 itself"
+REFUSED = {
+    torch.float16: "float16 cannot hold ν, whose values span more than its exponents",
+    torch.int8: EIGHT_BITS,
+    torch.uint8: EIGHT_BITS,
+}
+KNOWN = (None, torch.float32, torch.float64, torch.bfloat16)
+
+
+def check_state_dtype(dtype: torch.dtype | None) -> None:
+    """Raise ValueError, with the reason, for moments in a dtype that is known to break."""
+    if dtype not in KNOWN:
+        reason = REFUSED.get(dtype, "not known to work") if dtype else ""
+        raise ValueError(f"state_dtype {dtype}: {reason}; use float32, or bfloat16 (rounded stochastically)")
+
+
+def moments_dtype(p: Tensor, asked: torch.dtype | None) -> torch.dtype:
+    """What was asked for; otherwise fp32 whatever the parameter's dtype, or fp64 for fp64 ones."""
+    return asked or working_dtype(p.dtype)
+
+
+def fresh(p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+    """The state before the first gradient of `p`. Refuses what cannot be updated."""
+    if torch.is_complex(p):
+        raise RuntimeError("AdEMAMix does not support complex parameters; use view_as_real")
+    if p.dtype == torch.float16 and not group["master_weights"]:
+        raise RuntimeError("float16 parameters lose small updates; use master_weights=True, or bfloat16 ones")
+    on = p.device if group["capturable"] else torch.device("cpu")
+    state: dict[str, Any] = {"step": torch.zeros((), dtype=torch.float32, device=on), "schedule_start": 0}
+    dtype = moments_dtype(p, group["state_dtype"])
+    for name in (SLOW, SQUARE) if group["betas"][0] == 0 else MOMENTS:
+        state[name] = torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)
+    if group["master_weights"] and p.dtype in (torch.bfloat16, torch.float16):
+        state[MASTER] = p.detach().float()
+    return state
+
+
+def from_apple(state_dict: dict[str, Any]) -> dict[str, Any]:
+    """The state dict of Apple's implementation (apple/ml-ademamix) in our names; any other as it is.
+
+    Its `exp_avg_fast` is our `exp_avg` (and None where β1 = 0), its `step` a plain number; the groups'
+    options have the same names.
+    """
+    if not any("exp_avg_fast" in of_one for of_one in state_dict["state"].values()):
+        return state_dict
+    converted = {}
+    for index, theirs in state_dict["state"].items():
+        ours = {SLOW: theirs["exp_avg_slow"], SQUARE: theirs["exp_avg_sq"], "schedule_start": 0}
+        ours["step"] = torch.tensor(float(theirs["step"]))
+        if theirs["exp_avg_fast"] is not None:
+            ours[FAST] = theirs["exp_avg_fast"]
+        converted[index] = ours
+    return {**state_dict, "state": converted}
