@@ -182,6 +182,8 @@ class AdEMAMix(Optimizer):
                     for slot in same:
                         slot.step.fill_(t)
                 together = bucket(same, group["seed"], t)
+                if group["capturable"] and name != "triton":
+                    raise RuntimeError(f"capturable=True needs the Triton kernel, and {name} is in use")
                 if name == "triton":
                     self._update_on_device(together, group, since, [slot.step for slot in same])
                 else:

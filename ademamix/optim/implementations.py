@@ -46,7 +46,7 @@ def choose(asked: str, device: torch.device) -> str:
     if asked == "triton":
         if not find_spec("triton"):
             raise RuntimeError("implementation='triton' cannot be used: triton is not installed")
-        if device.type != "cuda" and not interpreted():
+        if device.type != "cuda" and not (device.type == "cpu" and interpreted()):
             raise RuntimeError(f"implementation='triton' is for CUDA, and a parameter is on {device}")
     return asked
 

@@ -34,6 +34,11 @@ class Trainer:
         self.last_saved = time.monotonic()
         self.observer = Observer(task, self.model, job.micro_batch or job.spec.batch)
 
+    @property
+    def implementation(self) -> str:
+        """What makes the optimizer's updates; torch's own AdamW is its fused one."""
+        return getattr(self.optimizer, "implementation", "fused")
+
     def update(self, t: int) -> None:
         """Make the t-th update."""
         spec = self.job.spec

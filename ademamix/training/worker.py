@@ -103,7 +103,7 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
             step=trainer.step if diverged is None else diverged,
             observed=trainer.observed(),
             seconds=round(trainer.seconds, 1),
-            machine={**machine(device), "data": task.tokens.digest},
+            machine={**machine(device), "optimizer": trainer.implementation, "data": task.tokens.digest},
         )
     )
     last = {trainer.step} if job.spec.extendable else set()

@@ -45,8 +45,11 @@ def _load() -> ctypes.CDLL:
         raise Unavailable("no C compiler: neither $CC, nor cc, gcc or clang on the path", failed=False)
     folder = cache_folder()
     path = folder / f"ademamix-{fingerprint(compiler)}.so"
-    if not path.exists():
-        build(compiler, path)
+    if path.exists():
+        # One that does not load (cut short by a full disk, say) is made again.
+        with contextlib.suppress(OSError):
+            return ctypes.CDLL(str(path))
+    build(compiler, path)
     return ctypes.CDLL(str(path))
 
 

@@ -132,9 +132,10 @@ def update(table, blocks, scalars, keys, grad_scale, found_inf, p_type: tl.const
         m1, m2, nu = tl.multiple_of(m1, 16), tl.multiple_of(m2, 16), tl.multiple_of(nu, 16)
         master = tl.multiple_of(master, 16)
     at = first + tl.arange(0, block)
-    inside = at < tl.load(row + NUMEL)
+    numel = tl.load(row + NUMEL)
     if scaled:
-        inside = inside & (tl.load(found_inf) == 0.0)
+        numel = tl.where(tl.load(found_inf) == 0.0, numel, 0)
+    inside = at < numel
 
     row = scalars + i * SCALARS
     grad = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)

@@ -1,0 +1,88 @@
+"""What `test_sharding` starts on each rank: train a small model, whole or sharded, and save or load it."""
+
+import sys
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch import nn
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from ademamix import AdEMAMix
+
+STEPS = 6
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(10, 33), nn.Tanh(), nn.Linear(33, 3))  # 33 rows: shards of unequal size
+
+
+def optimizer(net: nn.Module, implementation: str = "auto") -> AdEMAMix:
+    return AdEMAMix(net.parameters(), lr=1e-2, alpha=8.0, weight_decay=0.1, alpha_warmup=10,
+                    beta3_warmup=10, implementation=implementation)  # fmt: skip
+
+
+def train(net: nn.Module, made: AdEMAMix, first: int, last: int) -> None:
+    """Every rank sees the same batch, so that any number of ranks makes the same updates."""
+    for step in range(first, last):
+        x = torch.randn(8, 10, generator=torch.Generator().manual_seed(step))
+        made.zero_grad()
+        net(x).square().mean().backward()
+        made.step()
+
+
+def whole(net: nn.Module) -> list[torch.Tensor]:
+    return [p.full_tensor() if hasattr(p, "full_tensor") else p.detach() for p in net.parameters()]
+
+
+def expected() -> list[torch.Tensor]:
+    net = model()
+    train(net, optimizer(net), 0, STEPS)
+    return whole(net)
+
+
+def main(what: str, folder: str) -> None:
+    dist.init_process_group("gloo")
+    net = model()
+    if what == "ddp":
+        net = DistributedDataParallel(net)
+        train(net, optimizer(net), 0, STEPS)
+        check(net)
+        return
+    if dist.get_world_size() > 1:
+        fully_shard(net, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+    for implementation in ("foreach", "auto") if what == "save" else ("auto",):
+        made = optimizer(net, implementation)
+        if what == "save" and implementation == "foreach":
+            twin = model()
+            fully_shard(twin, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+            train(twin, optimizer(twin, "foreach"), 0, STEPS)
+            check(twin)
+            continue
+        assert made.implementation in ("c", "foreach")
+        if what == "save":
+            train(net, made, 0, STEPS // 2)
+            weights, state = get_state_dict(net, made)
+            dcp.save({"weights": weights, "optimizer": state}, checkpoint_id=folder)
+        else:
+            weights, state = get_state_dict(net, made)
+            dcp.load({"weights": weights, "optimizer": state}, checkpoint_id=folder)
+            set_state_dict(net, made, model_state_dict=weights, optim_state_dict=state)
+            steps = {int(of_one["step"]) for of_one in made.state.values()}
+            assert steps == {STEPS // 2}, steps
+        train(net, made, STEPS // 2, STEPS)
+        check(net)
+
+
+def check(net: nn.Module) -> None:
+    for found, wanted in zip(whole(net), expected(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    dist.destroy_process_group()

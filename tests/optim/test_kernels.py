@@ -1,0 +1,221 @@
+"""The kernels themselves: how the C one is built and chosen, what no kernel may depend on, capturing."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from ademamix import AdEMAMix
+from ademamix.checkout import checkout
+
+LOAD = """
+from ademamix.optim.kernels.compile import library
+lib = library()
+print(lib if isinstance(lib, Exception) else "loaded")
+"""
+ONE_STEP = """
+import torch
+from ademamix import AdEMAMix
+p = torch.ones(3, requires_grad=True)
+p.grad = torch.ones(3)
+optimizer = AdEMAMix([p])
+optimizer.step()
+optimizer.step()
+print(optimizer.implementation, float(p.detach().sum()) < 3)
+try:
+    AdEMAMix([p], implementation="c").step()
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter, since a library is loaded once in a process."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=checkout(),
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def loaded(**environment: str) -> str:
+    """'loaded', or why the library could not be."""
+    done = python(LOAD, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def compiler(folder: Path, script: str) -> str:
+    """A compiler of our making."""
+    path = folder / "cc-of-mine"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_library_is_built_once_and_found_again(tmp_path: Path) -> None:
+    cache = {"ADEMAMIX_CACHE": str(tmp_path)}
+    assert loaded(**cache) == "loaded"
+    (built,) = tmp_path.iterdir()  # and no temporary file is left
+    before = built.stat().st_mtime_ns
+    assert loaded(**cache) == "loaded"
+    assert built.stat().st_mtime_ns == before
+
+
+def test_many_processes_may_build_it_at_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "ADEMAMIX_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", LOAD]
+    running = [
+        subprocess.Popen(command, cwd=checkout(), env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    assert [process.communicate(timeout=120)[0].strip() for process in running] == ["loaded"] * 6
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_cc_is_respected_and_is_part_of_the_key(tmp_path: Path) -> None:
+    log, cache = tmp_path / "log", tmp_path / "cache"
+    mine = compiler(tmp_path, f'echo "$@" >> {log}; exec cc "$@"')
+    assert loaded(ADEMAMIX_CACHE=str(cache)) == "loaded"
+    assert loaded(ADEMAMIX_CACHE=str(cache), CC=f"{mine} -DMINE") == "loaded"
+    assert "-DMINE -O3" in log.read_text()
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_compiler_that_fails_is_warned_about_once(tmp_path: Path) -> None:
+    broken = compiler(tmp_path, "echo no such thing as C >&2; exit 3")
+    done = python(ONE_STEP, ADEMAMIX_CACHE=str(tmp_path / "cache"), CC=broken)
+    used, forced = done.stdout.splitlines()
+    assert used == "foreach True", done.stderr
+    assert done.stderr.count("falls back to implementation='foreach'") == 1
+    assert "no such thing as C" in done.stderr
+    assert forced.startswith("implementation='c' cannot be used: ")
+
+
+def test_without_a_compiler_it_is_foreach_and_silent(tmp_path: Path) -> None:
+    done = python(ONE_STEP, ADEMAMIX_CACHE=str(tmp_path), CC="", PATH=str(tmp_path))
+    used, forced = done.stdout.splitlines()
+    assert used == "foreach True"
+    assert "ademamix" not in done.stderr.lower()
+    assert "no C compiler" in forced
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert loaded(ADEMAMIX_CACHE=str(tmp_path / "file" / "cache")) == "loaded"
+
+
+def test_a_torn_library_is_made_again(tmp_path: Path) -> None:
+    assert loaded(ADEMAMIX_CACHE=str(tmp_path)) == "loaded"
+    (library,) = tmp_path.iterdir()
+    library.write_bytes(b"not a library")
+    assert loaded(ADEMAMIX_CACHE=str(tmp_path)) == "loaded"
+
+
+@pytest.mark.parametrize("options", [{}, {"state_dtype": torch.bfloat16}, {"betas": (0.0, 0.99, 0.999)}])
+def test_threads_and_the_split_into_tensors_change_no_bit(options: dict[str, object]) -> None:
+    count = 300_007
+    start = torch.randn(count)
+    gs = [torch.randn(count) for _ in range(3)]
+    parts = [0, 1, 64, 1_000, 99_999, 250_001, count]
+    found = []
+    threads = torch.get_num_threads()
+    try:
+        for number, cuts in ((1, [0, count]), (2, [0, count]), (3, parts), (8, parts)):
+            torch.set_num_threads(number)
+            ps = [start[a:b].clone().requires_grad_() for a, b in pairwise(cuts)]
+            optimizer = AdEMAMix(ps, lr=1e-2, alpha=8.0, implementation="c", **options)  # type: ignore[arg-type]
+            for g in gs:
+                for p, a, b in zip(ps, cuts[:-1], cuts[1:], strict=True):
+                    p.grad = g[a:b].clone()
+                optimizer.step()
+            found.append(torch.cat([p.detach() for p in ps]))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[2], found[3])
+    if not options.get("state_dtype"):  # the random bits of bf16 follow a parameter's own offsets
+        assert torch.equal(found[0], found[2])
+
+
+def test_steps_need_no_memory_of_their_own() -> None:
+    """64 MB of parameters: a temporary of a single parameter's size would show at once."""
+    code = """
+    import resource, torch
+    from ademamix import AdEMAMix
+    ps = [torch.ones(4_000_000, requires_grad=True) for _ in range(4)]
+    for p in ps:
+        p.grad = torch.ones_like(p)
+    optimizer = AdEMAMix(ps, alpha_warmup=10, beta3_warmup=10, implementation="c")
+    optimizer.step()
+    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
+    for _ in range(30):
+        optimizer.step()
+    print(peak() - before)
+    """
+    done = python(code)
+    assert int(done.stdout) < 1_000, done.stderr  # KiB, of Linux
+
+
+@pytest.fixture
+def interpreted() -> None:
+    pytest.importorskip("triton")
+    if torch.cuda.is_available():
+        pytest.skip("on a GPU the kernel runs on the GPU")
+
+
+@pytest.mark.parametrize("beta1", [0.9, 0.0])
+def test_a_capturable_step_counts_on_the_device(interpreted: None, beta1: float) -> None:
+    """Late gradients too: each parameter has its own step and so its own scalars, in one launch."""
+    results = []
+    for options in ({"implementation": "reference"}, {"implementation": "triton", "capturable": True}):
+        draw = torch.Generator().manual_seed(3)
+        early, late = (torch.ones(50, requires_grad=True) for _ in range(2))
+        lr = torch.tensor(1e-2) if options.get("capturable") else 1e-2
+        optimizer = AdEMAMix([early, late], lr=lr, betas=(beta1, 0.999, 0.9999), alpha=8.0, weight_decay=0.1,
+                             alpha_warmup=6, beta3_warmup=6, **options)  # fmt: skip
+        for step in range(8):
+            early.grad = torch.randn(50, generator=draw)
+            late.grad = torch.randn(50, generator=draw) if step >= 3 else None
+            optimizer.step()
+        assert [int(optimizer.state[p]["step"]) for p in (early, late)] == [8, 5]
+        results.append(torch.cat([early, late]).detach())
+    torch.testing.assert_close(*results, rtol=1e-6, atol=1e-6)
+
+
+def test_a_capturable_step_is_skipped_where_gradients_overflowed(interpreted: None) -> None:
+    p, q = torch.ones(40, requires_grad=True), torch.ones(40, requires_grad=True)
+    scaled = AdEMAMix([p], capturable=True, implementation="triton")
+    plain = AdEMAMix([q], implementation="reference")
+    assert scaled._step_supports_amp_scaling
+    for found_inf in (0.0, 1.0, 0.0):
+        p.grad, q.grad = torch.full((40,), 8.0), torch.full((40,), 2.0)
+        scaled.grad_scale, scaled.found_inf = torch.tensor(4.0), torch.tensor(found_inf)
+        scaled.step()
+        if not found_inf:
+            plain.step()
+    assert scaled.state[p]["step"] == 2
+    torch.testing.assert_close(p, q)
+
+
+def test_capturable_needs_the_triton_kernel() -> None:
+    p = torch.ones(2, requires_grad=True)
+    p.grad = torch.ones(2)
+    with pytest.raises(RuntimeError, match="capturable=True needs"):
+        AdEMAMix([p], capturable=True, implementation="foreach").step()
+
+
+def test_kernels_say_where_they_do_not_run() -> None:
+    meta = torch.ones(2, device="meta", requires_grad=True)
+    for name in ("c", "triton"):
+        with pytest.raises(RuntimeError, match=f"implementation='{name}' is for"):
+            _ = AdEMAMix([meta], implementation=name).implementation
