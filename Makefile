@@ -76,6 +76,7 @@ import: $(SETUP)
 
 bench: $(SETUP)
 	@$(PYTHON) benchmarks/training.py
+	@$(PYTHON) benchmarks/optimizer.py
 
 test: lint types pytest
 

@@ -11,6 +11,7 @@ A claim is made of one or more effects, each a difference that should exceed a t
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal
 
 from ademamix.errors import UserError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from analysis.noise import Noise
 
+Measure = Callable[["pd.DataFrame"], Sequence["Effect"]]
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
 
 
@@ -108,7 +110,7 @@ class Claim:
     name: str
     statement: str
     statistic: str
-    measure: Callable[["pd.DataFrame"], Sequence[Effect]]
+    measure: Measure
     threshold: float = 0.0
     at_least: int | None = None
     tuned: bool = False
@@ -164,6 +166,38 @@ def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int
     early = rows[rows["x"] <= share * frame[frame["panel"] == panel]["x"].max()]
     last = early.sort_values("x").groupby("seed")["y"].last()
     return dict(zip(last.index.tolist(), last.tolist(), strict=True))
+
+
+def beats(panel: str, baseline: str, names: Sequence[str], size: str) -> Measure:
+    """How much lower than `baseline` each of `names` ends."""
+
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        base = final(frame, panel, baseline)
+        ends = {name: final(frame, panel, name) for name in names}
+        return [difference(f"{baseline} − {name}", base, end, size) for name, end in ends.items()]
+
+    return measure
+
+
+def lower(panel: str, better: str, worse: str, size: str) -> Measure:
+    """How much lower `better` ends than `worse`."""
+
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        ends = (final(frame, panel, worse), final(frame, panel, better))
+        return [difference(f"{worse} − {better}", *ends, size)]
+
+    return measure
+
+
+def ranking(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], dict[str, str]]":
+    """Which of `names` ended lowest, and how low each ended."""
+
+    def report(frame: "pd.DataFrame") -> dict[str, str]:
+        ends = {name: mean(final(frame, panel, name).values()) for name in names}
+        listed = ", ".join(f"{name}: {end:.4f}" for name, end in ends.items())
+        return {"lowest": min(ends, key=ends.__getitem__), "final losses": listed}
+
+    return report
 
 
 def _series(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":

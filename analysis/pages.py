@@ -7,6 +7,7 @@ from typing import Any
 from ademamix.checkout import checkout
 from ademamix.files import write_atomically
 from ademamix.registry import Figure, catalogue, figures
+from analysis.benchmarks import optimizer_benchmark
 from experiments.tables import TABLES
 
 SCALES = ("cpu", "gpu", "paper")
@@ -18,8 +19,11 @@ def write_pages(root: Path, check: bool = False) -> list[str]:
     """Write what is stale, or only say so when `check`. Returns the names of the stale files."""
     verdicts = read_verdicts(root / "figures")
     readme = root / "README.md"
+    front = between_marks(readme.read_text(), "status", status_table(verdicts))
     texts = {
-        readme: between_marks(readme.read_text(), "status", status_table(verdicts)),
+        readme: between_marks(
+            front, "optimizer benchmark", optimizer_benchmark(root / "benchmarks" / "results")
+        ),
         root / "docs" / "results.md": results_page(verdicts),
         root / "docs" / "gallery.md": gallery_page(root / "figures"),
     }

@@ -1,14 +1,15 @@
 """Loss curves: the lines of a figure, each a run of the paper, and what they need and tabulate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ademamix.scale import Scale, refuse_collisions
 from ademamix.spec import Need, RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from analysis.results import Results
 
@@ -48,6 +49,40 @@ def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:
         for line in lines
         for seed in getattr(scale.seeds, line.seeds)
     ]
+
+
+def draw(
+    frame: "pd.DataFrame",
+    lines: Sequence[Line],
+    titles: Mapping[str, str],
+    looks: Mapping[str, Mapping[str, Any]] | None = None,
+    columns: int = 2,
+) -> "Figure":
+    """A panel for each letter the frame holds: AdamW dashed in its own colour, the rest a ramp in order.
+
+    Args:
+        frame: the figure's table.
+        lines: all of the figure's, in the order of the legends.
+        titles: panel → title.
+        looks: label → line properties, in place of the ramp's.
+        columns: of the legends.
+    """
+    from analysis import curves, style
+
+    shown = curves.panels(frame)
+    figure, axes = curves.grid(len(shown))
+    for one, panel in zip(axes, shown, strict=True):
+        names = [line.label for line in lines if line.panel == panel]
+        swept = [name for name in names if name != "AdamW"]
+        ramp = style.ramp(swept)
+        found: dict[str, Mapping[str, Any]] = {n: {"color": ramp[n], "linewidth": 1.1} for n in swept}
+        if "AdamW" in names:
+            found["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
+        found |= {name: look for name, look in (looks or {}).items() if name in names}
+        curves.draw_panel(one, frame[frame["panel"] == panel], found, titles[panel], tail=0.15)
+        one.legend(loc="upper right", ncols=columns)
+    curves.name_loss_axis(axes)
+    return figure
 
 
 def steps_named(lines: Sequence[Line]) -> set[int]:

@@ -28,6 +28,7 @@ HORIZONS = {
     "b": (256_000, 400_000, 500_000),
     "c": (256_000, 770_000, 1_000_000),
 }
+STROKES = {"256k": ":", "400k": "--", "500k": "-", "770k": "--", "1M": "-"}
 LONGEST_ADAMW = 1_500_000  # 1.3B only, drawn as a horizontal line
 
 
@@ -65,12 +66,11 @@ def table(results: "Results") -> "pd.DataFrame":
 def draw(frame: "pd.DataFrame") -> "Figure":
     from analysis import curves, style
 
-    strokes = dict(zip(("256k", "400k", "500k", "770k", "1M"), (":", "--", "-", "--", "-"), strict=True))
     shown = curves.panels(frame)
     figure, axes = curves.grid(len(shown), below=0.55)
     for one, panel in zip(axes, shown, strict=True):
         names = [line.label for line in LINES if line.panel == panel]
-        looks = {name: {"color": style.colour(name), "linestyle": strokes[name.split()[1]]} for name in names}
+        looks = {name: {"color": style.colour(name), "linestyle": STROKES[name.split()[1]]} for name in names}
         rows = frame[(frame["panel"] == panel) & (frame["series"] != LONGEST.label)]
         longest = final(frame, panel, LONGEST.label) if panel == LONGEST.panel else {}
         curves.draw_panel(one, rows, looks, f"({panel}) {SIZES[panel]}", include=list(longest.values()))
@@ -82,8 +82,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _gaps(frame: "pd.DataFrame") -> list[Effect]:
-    """AdamW − AdEMAMix at every size and length."""
+def gaps(frame: "pd.DataFrame", panels: str = PANELS) -> list[Effect]:
+    """AdamW − AdEMAMix at every length of the sizes in `panels`."""
     return [
         difference(
             f"{SIZES[panel]}, {horizon // 1000}k: AdamW − AdEMAMix",
@@ -91,12 +91,12 @@ def _gaps(frame: "pd.DataFrame") -> list[Effect]:
             final(frame, panel, label(ADEMAMIX, horizon)),
             SIZES[panel],
         )
-        for panel, horizons in HORIZONS.items()
-        for horizon in horizons
+        for panel in panels
+        for horizon in HORIZONS[panel]
     ]
 
 
-def _doubling(panel: str, short: int, long: str) -> "Callable[[pd.DataFrame], list[Effect]]":
+def doubling(panel: str, short: int, long: str) -> "Callable[[pd.DataFrame], list[Effect]]":
     """AdEMAMix's gain at `short`, minus nine tenths of what AdamW gains by training until `long`."""
 
     def measure(frame: "pd.DataFrame") -> list[Effect]:
@@ -110,7 +110,7 @@ def _doubling(panel: str, short: int, long: str) -> "Callable[[pd.DataFrame], li
     return measure
 
 
-def _equivalent_length(panel: str, short: int) -> "Callable[[pd.DataFrame], dict[str, str]]":
+def equivalent_length(panel: str, short: int) -> "Callable[[pd.DataFrame], dict[str, str]]":
     """How long AdamW must train to end where AdEMAMix ends after `short` (the paper's +95%)."""
 
     def report(frame: "pd.DataFrame") -> dict[str, str]:
@@ -145,22 +145,22 @@ CLAIMS = [
         name="lower-everywhere",
         statement="AdEMAMix ends lower than AdamW at every size and every length of training.",
         statistic="final validation loss, AdamW − AdEMAMix",
-        measure=_gaps,
+        measure=gaps,
     ),
     Claim(
         name="110M-halves-the-steps",
         statement="110M: AdEMAMix after 256k steps is about as good as AdamW after 500k.",
         statistic="AdEMAMix's gain over AdamW at 256k, minus 0.9 of AdamW's own gain from 256k to 500k",
-        measure=_doubling("a", 256_000, label(ADAMW, 500_000)),
-        report=_equivalent_length("a", 256_000),
+        measure=doubling("a", 256_000, label(ADAMW, 500_000)),
+        report=equivalent_length("a", 256_000),
     ),
     Claim(
         name="1.3B-halves-the-tokens",
         statement="1.3B: AdEMAMix after 770k steps (101B tokens) is about as good as AdamW after "
         "1.5M (197B), that is with 95% more.",
         statistic="AdEMAMix's gain over AdamW at 770k, minus 0.9 of AdamW's own gain from 770k to 1.5M",
-        measure=_doubling("c", 770_000, LONGEST.label),
-        report=_equivalent_length("c", 770_000),
+        measure=doubling("c", 770_000, LONGEST.label),
+        report=equivalent_length("c", 770_000),
     ),
     Claim(
         name="gap-grows",

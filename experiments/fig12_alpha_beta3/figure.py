@@ -1,13 +1,11 @@
 """Figure 12: sensitivity to α and to β3."""
 
-from collections.abc import Callable, Sequence
-from statistics import mean
 from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, at, difference, final
+from analysis.claims import Claim, Effect, at, beats, difference, final, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -56,50 +54,11 @@ def table(results: "Results") -> "pd.DataFrame":
     return lines.table(LINES, results)
 
 
+TITLES = {"a": "(a) β3 = 0.9999, α varies", "b": f"(b) α = {ALPHA_OF_B}, β3 varies"}
+
+
 def draw(frame: "pd.DataFrame") -> "Figure":
-    from analysis import curves, style
-
-    shown = curves.panels(frame)
-    figure, axes = curves.grid(len(shown))
-    titles = {"a": "(a) β3 = 0.9999, α varies", "b": f"(b) α = {ALPHA_OF_B}, β3 varies"}
-    for one, panel in zip(axes, shown, strict=True):
-        names = [line.label for line in LINES if line.panel == panel]
-        colours = style.ramp(names[1:])
-        looks = {name: {"color": colours[name], "linewidth": 1.1} for name in names[1:]}
-        looks["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
-        curves.draw_panel(one, frame[frame["panel"] == panel], looks, titles[panel], tail=0.15)
-        one.legend(loc="upper right", ncols=2)
-    curves.name_loss_axis(axes)
-    return figure
-
-
-def _beats_adamw(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], list[Effect]]":
-    def measure(frame: "pd.DataFrame") -> list[Effect]:
-        adamw = final(frame, panel, "AdamW")
-        ends = {name: final(frame, panel, name) for name in names}
-        return [difference(f"AdamW − {name}", adamw, end, SIZE) for name, end in ends.items()]
-
-    return measure
-
-
-def _lower(panel: str, better: str, worse: str) -> "Callable[[pd.DataFrame], list[Effect]]":
-    def measure(frame: "pd.DataFrame") -> list[Effect]:
-        return [
-            difference(f"{worse} − {better}", final(frame, panel, worse), final(frame, panel, better), SIZE)
-        ]
-
-    return measure
-
-
-def _best(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], dict[str, str]]":
-    """Which value ended lowest, and how low each ended."""
-
-    def report(frame: "pd.DataFrame") -> dict[str, str]:
-        ends = {name: mean(final(frame, panel, name).values()) for name in names}
-        listed = ", ".join(f"{name}: {end:.4f}" for name, end in ends.items())
-        return {"lowest": min(ends, key=ends.__getitem__), "final losses": listed}
-
-    return report
+    return lines.draw(frame, LINES, TITLES)
 
 
 def _falls_faster(frame: "pd.DataFrame") -> list[Effect]:
@@ -122,16 +81,16 @@ CLAIMS = [
         name="alpha-wide-range",
         statement="A wide range of α (2 to 20) beats AdamW.",
         statistic="final validation loss, AdamW − AdEMAMix, for each α",
-        measure=_beats_adamw("a", [alpha_name(a) for a in ALPHAS if a <= 20]),
-        report=_best("a", ["AdamW", *map(alpha_name, ALPHAS)]),
+        measure=beats("a", "AdamW", [alpha_name(a) for a in ALPHAS if a <= 20], SIZE),
+        report=ranking("a", ["AdamW", *map(alpha_name, ALPHAS)]),
     ),
     Claim(
         name="alpha-best-near-10",
         statement="The best α is about 10: α = 10 ends lower than the smallest and the largest.",
         statistic="final validation loss of α = 2 and of α = 40, minus that of α = 10",
         measure=lambda frame: [
-            *_lower("a", alpha_name(10), alpha_name(2))(frame),
-            *_lower("a", alpha_name(10), alpha_name(40))(frame),
+            *lower("a", alpha_name(10), alpha_name(2), SIZE)(frame),
+            *lower("a", alpha_name(10), alpha_name(40), SIZE)(frame),
         ],
     ),
     Claim(
@@ -144,20 +103,20 @@ CLAIMS = [
         name="beta3-beat-adamw",
         statement="Every β3 up to 0.99999 beats AdamW.",
         statistic="final validation loss, AdamW − AdEMAMix, for each β3",
-        measure=_beats_adamw("b", [beta3_name(b) for b in BETA3S[:-1]]),
-        report=_best("b", ["AdamW", *map(beta3_name, BETA3S)]),
+        measure=beats("b", "AdamW", [beta3_name(b) for b in BETA3S[:-1]], SIZE),
+        report=ranking("b", ["AdamW", *map(beta3_name, BETA3S)]),
     ),
     Claim(
         name="largest-beta3-loses",
         statement="The largest β3, 0.999995, does not beat AdamW.",
         statistic="final validation loss, β3 = 0.999995 − AdamW",
-        measure=_lower("b", "AdamW", beta3_name(BETA3S[-1])),
+        measure=lower("b", "AdamW", beta3_name(BETA3S[-1]), SIZE),
     ),
     Claim(
         name="largest-beta3-worse-again",
         statement="β3 can be too large: 0.999995 ends worse than 0.9999.",
         statistic="final validation loss, β3 = 0.999995 − β3 = 0.9999",
-        measure=_lower("b", beta3_name(0.9999), beta3_name(BETA3S[-1])),
+        measure=lower("b", beta3_name(0.9999), beta3_name(BETA3S[-1]), SIZE),
     ),
     Claim(
         name="beta3-best",
@@ -167,7 +126,7 @@ CLAIMS = [
             effect
             for b in BETA3S
             if b != 0.9999
-            for effect in _lower("b", beta3_name(0.9999), beta3_name(b))(frame)
+            for effect in lower("b", beta3_name(0.9999), beta3_name(b), SIZE)(frame)
         ],
         tuned=True,
     ),

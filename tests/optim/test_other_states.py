@@ -90,7 +90,7 @@ class Regression(nn.Module):
 
 def data() -> list[dict[str, Tensor]]:
     x = torch.randn(64, 4, generator=torch.Generator().manual_seed(2))
-    return [{"x": row, "labels": row.sum(keepdim=True)} for row in x]
+    return [{"x": row, "labels": row.sum().view(1)} for row in x]
 
 
 def test_with_lightning(tmp_path: Any) -> None:

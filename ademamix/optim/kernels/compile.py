@@ -1,4 +1,4 @@
-"""The C kernel's library: compiled at first use with the user's compiler, kept in the user's cache."""
+"""A C file as a library: compiled at first use with the user's compiler, kept in the user's cache."""
 
 import contextlib
 import ctypes
@@ -29,27 +29,27 @@ class Unavailable(Exception):
 
 
 @functools.cache
-def library() -> ctypes.CDLL | Unavailable:
-    """The loaded library, or why there is none; decided once in a process."""
+def library(source: Path = SOURCE) -> ctypes.CDLL | Unavailable:
+    """The library made from a C file, loaded, or why there is none; decided once in a process."""
     try:
-        return _load()
+        return _load(source)
     except Unavailable as reason:
         return reason
     except (OSError, subprocess.SubprocessError) as error:
         return Unavailable(f"{type(error).__name__}: {error}", failed=True)
 
 
-def _load() -> ctypes.CDLL:
+def _load(source: Path) -> ctypes.CDLL:
     compiler = find_compiler()
     if compiler is None:
         raise Unavailable("no C compiler: neither $CC, nor cc, gcc or clang on the path", failed=False)
     folder = cache_folder()
-    path = folder / f"ademamix-{fingerprint(compiler)}.so"
+    path = folder / f"{source.stem}-{fingerprint(source, compiler)}.so"
     if path.exists():
         # One that does not load (cut short by a full disk, say) is made again.
         with contextlib.suppress(OSError):
             return ctypes.CDLL(str(path))
-    build(compiler, path)
+    build(source, compiler, path)
     return ctypes.CDLL(str(path))
 
 
@@ -73,13 +73,13 @@ def cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="ademamix-"))
 
 
-def fingerprint(compiler: list[str]) -> str:
+def fingerprint(source: Path, compiler: list[str]) -> str:
     """Of all that the library depends on: source, compiler, flags, and the processor's features.
 
     Home folders are shared between unlike machines; a library built for one may not run on another.
     """
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, timeout=PATIENCE)
-    parts = [SOURCE.read_text(), *compiler, version.stdout, repr((COMMON, ATTEMPTS)), processor()]
+    parts = [source.read_text(), *compiler, version.stdout, repr((COMMON, ATTEMPTS)), processor()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
@@ -94,13 +94,13 @@ def processor() -> str:
     return "\n".join([*described, *sorted(set(features))])
 
 
-def build(compiler: list[str], path: Path) -> None:
+def build(source: Path, compiler: list[str], path: Path) -> None:
     """Compile to a temporary name beside `path`, then rename: processes that race do no harm."""
     problems = []
     for flags in ATTEMPTS:
         handle, name = tempfile.mkstemp(suffix=".so", dir=path.parent)
         os.close(handle)
-        command = [*compiler, *COMMON, *flags, str(SOURCE), "-o", name, "-lm"]
+        command = [*compiler, *COMMON, *flags, str(source), "-o", name, "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode == 0:
             os.replace(name, path)

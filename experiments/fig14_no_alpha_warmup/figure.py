@@ -1,0 +1,92 @@
+"""Figure 14: training without a warm-up of α."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, beats, lower, ranking
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 14
+TITLE = "AdEMAMix without a warm-up of α (110M and 1.3B)"
+
+PANELS = "ab"
+SIZES = {"a": "110M", "b": "1.3B"}
+HORIZON = 256_000  # also T_β3
+WITHOUT = {"a": (2, 6), "b": (1, 3, 5)}  # α with T_α = 0
+WITH = {"a": (2, 6), "b": (5,)}  # α with T_α = 256k
+
+
+def name_of(alpha: float, warmup: int) -> str:
+    return f"α = {alpha}, T_α = {warmup // 1000}k" if warmup else f"α = {alpha}, T_α = 0"
+
+
+def _line(panel: str, alpha: float, warmup: int) -> Line:
+    paper = run(SIZES[panel], ADEMAMIX, HORIZON, alpha=alpha, alpha_warmup=warmup or None)
+    return Line(panel, name_of(alpha, warmup), paper, HORIZON)
+
+
+LINES = [
+    Line("a", "AdamW", run(SIZES["a"], ADAMW, HORIZON), HORIZON),
+    *(_line(panel, alpha, 0) for panel, alphas in WITHOUT.items() for alpha in alphas),
+    *(_line(panel, alpha, HORIZON) for panel, alphas in WITH.items() for alpha in alphas),
+]
+TITLES = {panel: f"({panel}) {size}" for panel, size in SIZES.items()}
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    return lines.draw(frame, LINES, TITLES, columns=1)
+
+
+def _better_with(frame: "pd.DataFrame") -> list[Effect]:
+    return [
+        effect
+        for alpha in WITH["a"]
+        for effect in lower("a", name_of(alpha, HORIZON), name_of(alpha, 0), SIZES["a"])(frame)
+    ]
+
+
+CLAIMS = [
+    Claim(
+        name="small-alpha-works",
+        statement="110M: for small α (2, 6), AdEMAMix works without a warm-up of α.",
+        statistic="final validation loss, AdamW − AdEMAMix with T_α = 0",
+        measure=beats("a", "AdamW", [name_of(alpha, 0) for alpha in WITHOUT["a"]], SIZES["a"]),
+        report=ranking("a", [line.label for line in LINES if line.panel == "a"]),
+    ),
+    Claim(
+        name="warmup-better",
+        statement="110M: it ends lower with the warm-up.",
+        statistic="final validation loss, T_α = 0 − T_α = 256k, at the same α",
+        measure=_better_with,
+    ),
+    Claim(
+        name="large-alpha-diverges",
+        statement="1.3B: without the warm-up only α = 1 is stable; α = 5 diverges.",
+        statistic="final validation loss, α = 5 − α = 1, both with T_α = 0; infinite where it diverges",
+        measure=lower("b", name_of(1, 0), name_of(5, 0), SIZES["b"]),
+        report=ranking("b", [line.label for line in LINES if line.panel == "b"]),
+    ),
+    Claim(
+        name="alpha-1-slightly-worse",
+        statement="1.3B: α = 1 without the warm-up is worse than α = 5 with it.",
+        statistic="final validation loss, α = 1 with T_α = 0 − α = 5 with T_α = 256k",
+        measure=lower("b", name_of(5, HORIZON), name_of(1, 0), SIZES["b"]),
+    ),
+]

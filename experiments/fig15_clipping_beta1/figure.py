@@ -1,0 +1,125 @@
+"""Figure 15: sensitivity to gradient clipping and to β1."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, difference, final, ranking
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 15
+TITLE = "Sensitivity of AdEMAMix to gradient clipping and β1 (110M)"
+
+PANELS = "ab"
+SIZE = "110M"
+HORIZON = 256_000
+CLIPPINGS, ALPHAS = (0.1, 1, 5), (8, 2)  # panel a
+BETA1S = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)  # panel b
+ALPHA_OF_B = 10
+
+
+def clip_name(clipping: float, alpha: float) -> str:
+    return f"clip {clipping:g}, α = {alpha}"
+
+
+def beta1_name(beta1: float) -> str:
+    return f"β1 = {beta1:g}"
+
+
+LINES = [
+    Line("a", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    *(
+        Line(
+            "a",
+            clip_name(clipping, alpha),
+            run(SIZE, ADEMAMIX, HORIZON, alpha=alpha).changed(clipping=clipping),
+            HORIZON,
+        )
+        for alpha in ALPHAS
+        for clipping in CLIPPINGS
+    ),
+    Line("b", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    *(
+        Line("b", beta1_name(b), run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA_OF_B, beta1=b), HORIZON)
+        for b in BETA1S
+    ),
+]
+TITLES = {"a": "(a) gradient clipping", "b": f"(b) α = {ALPHA_OF_B}, β1 varies"}
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    return lines.draw(frame, LINES, TITLES)
+
+
+def _spread_below_gap(frame: "pd.DataFrame") -> list[Effect]:
+    """Half of the gap between AdamW and the mean of the runs, minus the range over clipping."""
+    adamw = final(frame, "a", "AdamW")
+    found = []
+    for alpha in ALPHAS:
+        ends = [final(frame, "a", clip_name(c, alpha)) for c in CLIPPINGS]
+        by_seed = {s: [end[s] for end in ends] for s in adamw}
+        values = tuple(
+            0.5 * (adamw[s] - sum(of) / len(of)) - (max(of) - min(of)) for s, of in sorted(by_seed.items())
+        )
+        found.append(Effect(f"α = {alpha}", values, runs=2, size=SIZE))
+    return found
+
+
+def _same_end(frame: "pd.DataFrame") -> list[Effect]:
+    """Half of AdEMAMix's gain at β1 = 0.9, minus what a smaller β1 loses."""
+    adamw, usual = final(frame, "b", "AdamW"), final(frame, "b", beta1_name(0.9))
+    gain = {s: usual[s] + 0.5 * (adamw[s] - usual[s]) for s in usual}
+    return [
+        difference(f"half the gain − loss of {beta1_name(b)}", gain, final(frame, "b", beta1_name(b)), SIZE)
+        for b in BETA1S
+        if b < 0.9
+    ]
+
+
+def _best_03(frame: "pd.DataFrame") -> list[Effect]:
+    best = final(frame, "b", beta1_name(0.3))
+    return [
+        difference(f"{beta1_name(b)} − β1 = 0.3", final(frame, "b", beta1_name(b)), best, SIZE)
+        for b in BETA1S
+        if b != 0.3
+    ]
+
+
+CLAIMS = [
+    Claim(
+        name="clipping-matters-little",
+        statement="Clipping changes the end little.",
+        statistic="half of AdEMAMix's mean gain over AdamW, minus the range of its final losses",
+        measure=_spread_below_gap,
+        report=ranking("a", [line.label for line in LINES if line.panel == "a"]),
+    ),
+    Claim(
+        name="small-beta1-same-end",
+        statement="A small β1 ends about where 0.9 does.",
+        statistic="half of the gain of β1 = 0.9 over AdamW, minus what the smaller β1 loses",
+        measure=_same_end,
+        report=ranking("b", [line.label for line in LINES if line.panel == "b"]),
+    ),
+    Claim(
+        name="beta1-best-0.3",
+        statement="β1 = 0.3 is slightly best.",
+        statistic="final validation loss of every other β1, minus that of 0.3",
+        measure=_best_03,
+    ),
+]

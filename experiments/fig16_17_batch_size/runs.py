@@ -1,0 +1,120 @@
+"""What Figures 16 and 17 share: 17B tokens in fewer steps with larger batches (110M)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from analysis.claims import final
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from analysis.results import Results
+
+SIZE = "110M"
+BATCHES = {256_000: 64, 128_000: 128, 64_000: 256, 32_000: 512}  # steps → sequences: 17B tokens each
+ENDS = "c"  # the panel of final losses against steps
+Ends = Mapping[int, Mapping[int, float]]  # steps of the paper → seed → final validation loss
+
+
+def name_of(steps: int) -> str:
+    return f"{steps // 1000}k steps, batch {BATCHES[steps]}"
+
+
+def curves_of(panel: str, optimizer: str, **changes: float) -> list[Line]:
+    """A run for each number of steps; AdEMAMix's α and β3 warm up over all of them."""
+    assert optimizer in (ADAMW, ADEMAMIX)
+    return [
+        Line(
+            panel,
+            name_of(steps),
+            run(SIZE, optimizer, steps, **changes).changed(batch=batch),
+            steps,
+            "headline",
+        )
+        for steps, batch in BATCHES.items()
+    ]
+
+
+def in_panel_of_ends(curves: Sequence[Line]) -> list[Line]:
+    """The same runs, for the panel of final losses: it needs them too when asked for alone."""
+    return [replace(line, panel=ENDS) for line in curves]
+
+
+def table(curves: Sequence[Line], optimizers: Mapping[str, Sequence[Line]], results: "Results") -> Any:
+    """The curves, and in panel c the ends of each optimizer's: x the paper's steps, y final loss."""
+    import pandas as pd
+
+    from analysis.tables import tabulate
+
+    found = lines.table(curves, results)
+    if not results.wants(ENDS):
+        return found
+    rows = []
+    for name, of in optimizers.items():
+        whole = lines.table(in_panel_of_ends(of), results)
+        for line in of:
+            for seed, value in final(whole, ENDS, line.label).items():
+                rows.append((ENDS, name, seed, line.until, value))
+    return pd.concat([found, tabulate(rows)], ignore_index=True) if len(found) else tabulate(rows)
+
+
+def ends(frame: "pd.DataFrame", optimizer: str) -> Ends:
+    """The points of one optimizer in panel c."""
+    rows = frame[(frame["panel"] == ENDS) & (frame["series"] == optimizer)]
+    found = {n: rows[rows["x"] == n] for n in rows["x"].unique().tolist()}
+    return {int(n): dict(zip(of["seed"].tolist(), of["y"].tolist(), strict=True)) for n, of in found.items()}
+
+
+def slope(of: Ends) -> dict[int, float]:
+    """Seed → the least-squares slope of the final loss against log2 of the number of steps."""
+    import numpy as np
+
+    seeds = set.intersection(*(set(by_seed) for by_seed in of.values()))
+    doublings = np.log2(list(of))
+    return {s: float(np.polyfit(doublings, [by[s] for by in of.values()], 1)[0]) for s in sorted(seeds)}
+
+
+def draw_ends(axes: "Axes", frame: "pd.DataFrame", looks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Final loss against steps: the mean over seeds, and each seed as a dot. `looks`: by optimizer."""
+    from statistics import mean
+
+    for name, look in looks.items():
+        found = ends(frame, name)
+        axes.plot(list(found), [mean(by.values()) for by in found.values()], label=name, **look)
+        for steps, by_seed in found.items():
+            axes.plot([steps] * len(by_seed), list(by_seed.values()), ".", markersize=4, color=look["color"])
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(BATCHES), [f"{steps // 1000}k" for steps in BATCHES])
+    axes.minorticks_off()
+    axes.set_xlabel("the paper's steps, tokens fixed")
+    axes.legend(loc="upper right")
+
+
+def draw(
+    frame: "pd.DataFrame",
+    curves: Sequence[Line],
+    titles: Mapping[str, str],
+    looks: Mapping[str, Mapping[str, Any]],
+) -> Any:
+    """Curves in panels a and b, ends in c."""
+    from analysis import curves as drawing
+    from analysis import style
+
+    shown = drawing.panels(frame)
+    figure, grid = drawing.grid(len(shown), below=0.35)
+    ramp = style.ramp([name_of(steps) for steps in BATCHES])
+    for axes, panel in zip(grid, shown, strict=True):
+        if panel == ENDS:
+            draw_ends(axes, frame, looks)
+            axes.set_title(titles[panel])
+            continue
+        found = {line.label: {"color": ramp[line.label]} for line in curves if line.panel == panel}
+        drawing.draw_panel(axes, frame[frame["panel"] == panel], found, titles[panel], tail=0.1)
+        axes.legend(loc="upper right")
+    drawing.name_loss_axis(grid)
+    return figure

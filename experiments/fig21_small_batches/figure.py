@@ -1,0 +1,90 @@
+"""Figure 21: batch size and β1 = 0."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADEMAMIX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, lower, ranking
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 21
+TITLE = "Batch sizes with β1 = 0 and β1 = 0.9 (110M)"
+
+PANELS = ""
+SIZE = "110M"
+HORIZON = 256_000
+BATCHES = (4, 8, 16, 32, 64, 128)
+BETA1S = (0.0, 0.9)
+
+
+def name_of(batch: int, beta1: float) -> str:
+    return f"batch {batch}, β1 = {beta1:g}"
+
+
+LINES = [
+    Line("", name_of(batch, beta1), run(SIZE, ADEMAMIX, HORIZON, beta1=beta1).changed(batch=batch), HORIZON)
+    for batch in BATCHES
+    for beta1 in BETA1S
+]
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import style
+
+    ramp = style.ramp(BATCHES)
+    looks = {
+        name_of(batch, beta1): {"color": ramp[batch], "linestyle": "-" if beta1 else ":", "linewidth": 1.1}
+        for batch in BATCHES
+        for beta1 in BETA1S
+    }
+    return lines.draw(frame, LINES, {"": "solid: β1 = 0.9, dotted: β1 = 0"}, looks)
+
+
+def _small(frame: "pd.DataFrame") -> list[Effect]:
+    return [e for b in (4, 8) for e in lower("", name_of(b, 0.9), name_of(b, 0.0), SIZE)(frame)]
+
+
+ABOUT = 0.02  # nats: losses nearer than this count as the same
+
+
+def _large(frame: "pd.DataFrame") -> list[Effect]:
+    """`ABOUT` minus how much higher β1 = 0 ends, at large batches."""
+    found = []
+    for batch in (64, 128):
+        (effect,) = lower("", name_of(batch, 0.9), name_of(batch, 0.0), SIZE)(frame)
+        values = tuple(ABOUT - value for value in effect.values)
+        found.append(Effect(f"{ABOUT} − ({effect.what})", values, runs=2, size=SIZE))
+    return found
+
+
+CLAIMS = [
+    Claim(
+        name="small-batch-needs-beta1",
+        statement="At small batches (4, 8), β1 = 0.9 ends slightly lower than β1 = 0.",
+        statistic="final validation loss, β1 = 0 − β1 = 0.9",
+        measure=_small,
+        report=ranking("", [line.label for line in LINES]),
+    ),
+    Claim(
+        name="large-batch-same-end",
+        statement="At large batches (64, 128), both end the same.",
+        statistic=f"{ABOUT} minus how much higher β1 = 0 ends",
+        measure=_large,
+    ),
+]

@@ -1,0 +1,61 @@
+"""Figure 22: AdEMAMix with β1 = 0 at 1.3B."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, beats, lower, ranking
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 22
+TITLE = "AdEMAMix with β1 = 0 (1.3B, 101B tokens)"
+
+PANELS = ""
+SIZE = "1.3B"
+HORIZON = 770_000
+WITH, WITHOUT = "AdEMAMix, β1 = 0.9", "AdEMAMix, β1 = 0"
+LINES = [
+    Line("", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    Line("", WITH, run(SIZE, ADEMAMIX, HORIZON), HORIZON),
+    Line("", WITHOUT, run(SIZE, ADEMAMIX, HORIZON, beta1=0.0), HORIZON),
+]
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import style
+
+    looks = {WITH: {"color": style.colour(WITH)}, WITHOUT: {"color": "#56B4E9", "linestyle": "-."}}
+    return lines.draw(frame, LINES, {"": f"{SIZE}, T = 770k"}, looks, columns=1)
+
+
+CLAIMS = [
+    Claim(
+        name="beta1-0-slightly-better",
+        statement="β1 = 0 ends slightly lower than β1 = 0.9.",
+        statistic="final validation loss, β1 = 0.9 − β1 = 0",
+        measure=lower("", WITHOUT, WITH, SIZE),
+        report=ranking("", [line.label for line in LINES]),
+    ),
+    Claim(
+        name="both-beat-adamw",
+        statement="Both end lower than AdamW.",
+        statistic="final validation loss, AdamW − AdEMAMix",
+        measure=beats("", "AdamW", [WITH, WITHOUT], SIZE),
+    ),
+]
