@@ -15,11 +15,19 @@ from ademamix.scale import Scale, scale, scales
 from ademamix.spec import AdEMAMix, RunSpec, canonical
 from ademamix.store import Run, Status, Store
 
+OPTIMIZERS = {
+    "adamw": "AdamW",
+    "ademamix": "AdEMAMix",
+    "ademamix-convex": "AdEMAMix (convex)",
+    "ad3emamix": "Ad3EMAMix",
+    "lion": "Lion",
+}
+
 
 def describe(spec: RunSpec) -> str:
     """A run in a few words, for people: optimizer, its main values, model, seed."""
     o = spec.optimizer
-    words = [{"adamw": "AdamW", "ademamix": "AdEMAMix"}[o.kind]]
+    words = [OPTIMIZERS[o.kind]]
     if isinstance(o, AdEMAMix):
         words += [f"α {o.alpha:g}", f"β3 {o.beta3:.6g}"]
     if hasattr(spec.schedule, "horizon"):

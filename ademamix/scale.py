@@ -17,10 +17,9 @@ from pydantic import Field, ValidationError
 from ademamix.checkout import checkout
 from ademamix.errors import UserError, did_you_mean
 from ademamix.optim.schedules import beta_of_half_life, half_life
-from ademamix.settings import ADAMW, LanguageModel, language_model, language_models
+from ademamix.settings import ADAMW, ADEMAMIX, LanguageModel, language_model, language_models
 from ademamix.spec import (
-    AdamW,
-    AdEMAMix,
+    AnyOptimizer,
     Constant,
     Cosine,
     Frozen,
@@ -37,6 +36,9 @@ from ademamix.spec import (
 PAPER_HORIZON = 256_000  # the paper's shortest training, the unit in which scales are stated
 FAST_BETA, SLOW_BETA = 0.9, 0.9999  # between these, betas are mapped by interpolation
 SHORTEST_SLOW_HALF_LIFE = 12.0  # steps
+
+
+FOLLOWS = {"ademamix-convex": ADEMAMIX, "ad3emamix": ADEMAMIX, "lion": ADAMW}
 
 
 class Machine(Frozen):
@@ -106,9 +108,14 @@ class Scale(Frozen):
         return beta_of_half_life(fast * (target / fast) ** place)
 
     def learning_rate(self, lr: float, size: LanguageModel, optimizer: str) -> float:
-        """The paper's value relative to the paper's best, times the scale's best."""
-        best = self.lr.get(size.name, {}).get(optimizer)
-        return lr if best is None else lr / size.lr[optimizer] * best
+        """The paper's value relative to the paper's best, times the scale's best.
+
+        An optimizer that varies another follows that one: AdEMAMix, or AdamW.
+        """
+        own = self.lr.get(size.name, {})
+        follows = FOLLOWS.get(optimizer, optimizer)
+        best = own.get(follows)
+        return lr if best is None else lr / size.lr[follows] * best
 
     def batch_size(self, batch: int, size: LanguageModel) -> int:
         """The paper's batch relative to that model's, times the scale's base batch."""
@@ -147,17 +154,14 @@ class Scale(Frozen):
             fork=fork,
         )
 
-    def _optimizer(self, paper: AdamW | AdEMAMix, size: LanguageModel, lr_follows: str) -> AdamW | AdEMAMix:
-        changes: dict[str, Any] = {
-            "lr": self.learning_rate(paper.lr, size, lr_follows),
-            "beta1": self.beta(paper.beta1),
-        }
-        if isinstance(paper, AdEMAMix):
-            changes |= {
-                "beta3": self.beta(paper.beta3),
-                "alpha_warmup": self.warmup(paper.alpha_warmup),
-                "beta3_warmup": self.warmup(paper.beta3_warmup),
-            }
+    def _optimizer(self, paper: AnyOptimizer, size: LanguageModel, lr_follows: str) -> AnyOptimizer:
+        changes: dict[str, Any] = {"lr": self.learning_rate(paper.lr, size, lr_follows)}
+        for field in type(paper).model_fields:
+            value = getattr(paper, field)
+            if field in ("beta", "beta1", "beta3", "beta4"):
+                changes[field] = self.beta(value)
+            elif field in ("alpha_warmup", "beta1_warmup", "beta3_warmup"):
+                changes[field] = self.warmup(value)
         return paper.model_copy(update=changes)
 
     def _schedule(self, paper: Cosine | Constant | LinearDecay) -> Cosine | Constant | LinearDecay:

@@ -4,6 +4,7 @@ What an experiment starts from: `run("110M", "ademamix", horizon=256_000)` is th
 AdEMAMix run of that size and length; keyword arguments change what the experiment varies.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,9 +13,31 @@ from pydantic import Field
 
 from ademamix.checkout import checkout
 from ademamix.errors import UserError, did_you_mean
-from ademamix.spec import AdamW, AdEMAMix, Cosine, Frozen, RunSpec, Steps, TokenFolder, Transformer
+from ademamix.spec import (
+    Ad3EMAMix,
+    AdamW,
+    AdEMAMix,
+    AnyOptimizer,
+    ConvexAdEMAMix,
+    Cosine,
+    Frozen,
+    RunSpec,
+    Steps,
+    TokenFolder,
+    Transformer,
+)
+from ademamix.spec import Lion as LionSpec
 
-ADAMW, ADEMAMIX = "adamw", "ademamix"
+ADAMW, ADEMAMIX, LION = "adamw", "ademamix", "lion"
+CONVEX, THREE_EMAS = "ademamix-convex", "ad3emamix"
+SLOW = (ADEMAMIX, CONVEX, THREE_EMAS)  # have slow EMAs, and AdEMAMix's learning rate
+KINDS: dict[str, Callable[..., AnyOptimizer]] = {
+    ADAMW: AdamW,
+    ADEMAMIX: AdEMAMix,
+    CONVEX: ConvexAdEMAMix,
+    THREE_EMAS: Ad3EMAMix,
+    LION: LionSpec,
+}
 
 
 class Range(Frozen):
@@ -124,18 +147,19 @@ def run(size: str, optimizer: str, horizon: int, **optimizer_changes: Any) -> Ru
     optimizer.
     """
     best, shared = language_model(size), language()
-    common = {"lr": best.lr[optimizer], "weight_decay": shared.weight_decay}
-    built: AdamW | AdEMAMix
-    if optimizer == ADEMAMIX:
-        slow = {
+    usual = ADEMAMIX if optimizer in SLOW else ADAMW
+    common: dict[str, Any] = {"lr": best.lr[usual], "weight_decay": shared.weight_decay}
+    if optimizer in SLOW:
+        common |= {
             "beta3": shared.beta3,
             "alpha": best.alpha,
             "alpha_warmup": horizon,
             "beta3_warmup": horizon,
         }
-        built = AdEMAMix(**{"kind": ADEMAMIX, **common, **slow, **optimizer_changes})
-    else:
-        built = AdamW(**{"kind": ADAMW, **common, **optimizer_changes})
+    if optimizer == LION and best.lion:
+        lion = best.lion
+        common = {name: getattr(lion, name).best for name in ("lr", "weight_decay", "alpha", "beta")}
+    built = KINDS[optimizer](**{"kind": optimizer, **common, **optimizer_changes})
     return RunSpec(
         task="language",
         model=best.model,

@@ -67,10 +67,9 @@ class TokenFolder(Frozen):
     tokenizer: str
 
 
-class AdamW(Frozen):
-    """torch.optim.AdamW."""
+class Adam(Frozen):
+    """What the optimizers that divide by the root of ν share."""
 
-    kind: Literal["adamw"]
     lr: NonNegative
     beta1: Beta = 0.9
     beta2: Beta = 0.999
@@ -78,14 +77,45 @@ class AdamW(Frozen):
     weight_decay: NonNegative
 
 
-class AdEMAMix(AdamW):
+class AdamW(Adam):
+    """torch.optim.AdamW; with `beta1_warmup`, β1 grows from 0.9 as AdEMAMix's β3 does (Figure 19b)."""
+
+    kind: Literal["adamw"]
+    beta1_warmup: Warmup = None
+
+
+class AdEMAMix(Adam):
     """`ademamix.AdEMAMix`; warm-ups of α and β3 in steps, None for none."""
 
-    kind: Literal["ademamix"]  # type: ignore[assignment]
+    kind: Literal["ademamix"]
     beta3: Beta
     alpha: NonNegative
     alpha_warmup: Warmup = None
     beta3_warmup: Warmup = None
+
+
+class ConvexAdEMAMix(AdEMAMix):
+    """AdEMAMix with (1 − α)·m1 + α·m2 for its step (Figure 24b)."""
+
+    kind: Literal["ademamix-convex"]  # type: ignore[assignment]
+    alpha: Beta
+
+
+class Ad3EMAMix(AdEMAMix):
+    """AdEMAMix with a third EMA, whose β4 grows as β3 does (Figure 33)."""
+
+    kind: Literal["ad3emamix"]  # type: ignore[assignment]
+    beta4: Beta
+
+
+class Lion(Frozen):
+    """Lion in the paper's notation: the step is the sign of α·m + (1−α)·g; then m ← β·m + (1−β)·g."""
+
+    kind: Literal["lion"]
+    lr: NonNegative
+    alpha: Beta
+    beta: Beta
+    weight_decay: NonNegative
 
 
 class Cosine(Frozen):
@@ -127,7 +157,8 @@ class LinearDecay(Frozen):
 
 
 Data = Annotated[Pysource | TokenFolder, Field(discriminator="kind")]
-Optimizer = Annotated[AdamW | AdEMAMix, Field(discriminator="kind")]
+AnyOptimizer = AdamW | AdEMAMix | ConvexAdEMAMix | Ad3EMAMix | Lion
+Optimizer = Annotated[AnyOptimizer, Field(discriminator="kind")]
 Schedule = Annotated[Cosine | Constant | LinearDecay, Field(discriminator="kind")]
 
 
@@ -290,6 +321,9 @@ def _fields_beside(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[s
     variants: dict[Any, type[BaseModel]] = {
         "adamw": AdamW,
         "ademamix": AdEMAMix,
+        "ademamix-convex": ConvexAdEMAMix,
+        "ad3emamix": Ad3EMAMix,
+        "lion": Lion,
         "cosine": Cosine,
         "constant": Constant,
         "linear-decay": LinearDecay,

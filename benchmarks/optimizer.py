@@ -297,7 +297,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
                 found["rows"][found["stream"]]["milliseconds"], color="k", linewidth=0.9, linestyle="--"
             )
             axes.set_title(f"{name} parameters, {found['tensors']} tensors")
-            axes.set_xlabel(f"ms a step (dashed: {found['stream']})")
+            axes.set_xlabel(f"ms a step, malloc {malloc} (dashed: {found['stream']})")
             if axes is not grid[0][0]:
                 axes.set_yticklabels([])
         figure.savefig(path, metadata={"Software": None})

@@ -12,7 +12,7 @@ from ademamix.scale import PAPER_HORIZON, Scale
 from ademamix.settings import ADAMW, ADEMAMIX, LanguageModel, Range, Searched, language, language_model
 from ademamix.settings import language_models as sizes
 from ademamix.settings import run as paper_run
-from ademamix.spec import AdEMAMix, Cosine, RunSpec, Transformer
+from ademamix.spec import Adam, AdEMAMix, Cosine, RunSpec, Transformer
 from ademamix.vision_settings import ViT, vision
 from analysis.typeset import Cell, PaperTable, Value, number
 
@@ -121,6 +121,7 @@ def _tried(size: LanguageModel, optimizer: str) -> dict[str, Cell]:
 
 def _used(run: RunSpec) -> dict[str, Cell]:
     o, schedule = run.optimizer, run.schedule
+    assert isinstance(o, Adam)
     assert isinstance(schedule, Cosine)
     slow = o if isinstance(o, AdEMAMix) else None
     return {

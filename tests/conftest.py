@@ -1,12 +1,11 @@
 """Fixtures: small data made in the test, a tiny run over it, scratch stores."""
 
 import os
-import shutil
 from pathlib import Path
 
-if not shutil.which("nvidia-smi"):
-    # Before anything imports Triton: without a GPU its kernels run in its interpreter, on CPU tensors.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
+# Before anything imports Triton: its kernels run in its interpreter, on CPU tensors. tests/optim/test_gpu.py
+# runs them on the device, in a process of its own.
+os.environ["TRITON_INTERPRET"] = "1"
 
 import numpy as np
 import pytest

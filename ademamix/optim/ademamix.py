@@ -9,9 +9,18 @@ from torch.optim.optimizer import Optimizer, ParamsT
 
 from ademamix.optim.bucket import Bucket
 from ademamix.optim.implementations import NAMES, UPDATES, choose
-from ademamix.optim.scalars import scalars_at
+from ademamix.optim.scalars import Scalars, scalars_at
 from ademamix.optim.slots import COUNTED_ON_DEVICE, Slot, alike, bucket
-from ademamix.optim.state import MASTER, MOMENTS, check_state_dtype, fresh, from_apple, moments_dtype
+from ademamix.optim.state import (
+    MASTER,
+    MOMENTS,
+    check_state_dtype,
+    complete,
+    fresh,
+    from_apple,
+    laid_out_as,
+    moments_dtype,
+)
 
 if TYPE_CHECKING:
     from ademamix.optim.kernels.triton import DeviceUpdate
@@ -101,14 +110,20 @@ class AdEMAMix(Optimizer):
             "capturable": capturable,
         }
         super().__init__(params, defaults)
-        # A step that waits for nothing unscales its gradients itself, and skips itself where one is not
-        # finite. Otherwise torch.amp's GradScaler does both, as for any optimizer.
-        if capturable:
-            self._step_supports_amp_scaling = True
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """Told to torch.amp's GradScaler: a step that waits for nothing unscales its gradients itself, and
+        leaves itself out where one is not finite. Otherwise the scaler does both, as for any optimizer.
+        """
+        return all(group["capturable"] for group in self.param_groups)
 
     @property
     def implementation(self) -> str:
-        """What makes the updates on the first parameter's device: 'c', 'triton', 'foreach' or 'reference'."""
+        """What makes the updates on the first parameter's device: 'c', 'triton', 'foreach' or 'reference'.
+
+        Parameters that a kernel cannot take (fp64, holes in memory) go through foreach all the same.
+        """
         return choose(self._asked, self.param_groups[0]["params"][0].device)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -116,11 +131,12 @@ class AdEMAMix(Optimizer):
         check_options({**self.defaults, **param_group})
         super().add_param_group(param_group)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_asked": self._asked}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.__dict__.setdefault("_asked", "auto")
-        self._device_update = None
-        self._slots = {}
+        self._device_update, self._slots = None, {}
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
@@ -131,27 +147,37 @@ class AdEMAMix(Optimizer):
         Moments keep their precision and move to each parameter's device; nothing is shared with
         `state_dict` afterwards. Options that it lacks take their defaults.
 
-        Torch's own loading casts floating-point state to the parameter's dtype, which would round
-        the moments of bf16 parameters; they are put back as they were saved.
+        Raises:
+            RuntimeError: at the next `step`, when a moment has not its parameter's shape.
         """
-        state_dict = from_apple(state_dict)
-        super().load_state_dict(state_dict)
-        saved = [i for group in state_dict["param_groups"] for i in group["params"]]
+        # Torch casts what it loads to the parameter's dtype, which would round the moments of bf16
+        # parameters: they are put back as they were saved, after its own hooks and before other people's.
+        saved: dict[str, Any] = {}
+        hooks = (
+            self.register_load_state_dict_pre_hook(lambda _, found: saved.update(found)),
+            self.register_load_state_dict_post_hook(lambda _: self._put_back(saved), prepend=True),
+        )
+        try:
+            super().load_state_dict(from_apple(state_dict))
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _put_back(self, saved: dict[str, Any]) -> None:
+        """The tensors of a state dict that was loaded, copied, each in the dtype that it should have."""
+        indices = [i for group in saved["param_groups"] for i in group["params"]]
         owners = [(p, group) for group in self.param_groups for p in group["params"]]
-        for index, (p, group) in zip(saved, owners, strict=True):
+        for index, (p, group) in zip(indices, owners, strict=True):
             if not (own := self.state.get(p)):
                 continue
-            whole = state_dict["state"][index]
+            whole = saved["state"][index]
             # A step on a GPU would have to be waited for, unless nothing on the host reads it.
             at = p.device if group["capturable"] else torch.device("cpu")
             own["step"] = torch.as_tensor(whole["step"], dtype=torch.float32).detach().clone().to(at)
-            for name in MOMENTS:
+            for name in (*MOMENTS, MASTER):
                 if name in own:
-                    own[name] = (
-                        whole[name].detach().clone().to(p.device, moments_dtype(p, group["state_dtype"]))
-                    )
-            if MASTER in own:
-                own[MASTER] = whole[MASTER].detach().clone().to(p.device, torch.float32)
+                    dtype = torch.float32 if name == MASTER else moments_dtype(p, group["state_dtype"])
+                    own[name] = laid_out_as(p, whole[name].detach().to(p.device, dtype, copy=True))
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -187,23 +213,27 @@ class AdEMAMix(Optimizer):
                 if name == "triton":
                     self._update_on_device(together, group, since, [slot.step for slot in same])
                 else:
-                    UPDATES[name](together, scalars_at(group, t, since))
+                    UPDATES[name](together, self.scalars(group, t, since))
+            for slot in slots:
+                slot.g = None
         return loss
+
+    def scalars(self, group: dict[str, Any], t: int, since: int) -> Scalars:
+        """Every number of update t of a group whose schedules count from step `since`."""
+        return scalars_at(group, t, since)
 
     def _slot(self, p: Tensor, group: dict[str, Any], place: int) -> Slot:
         """A parameter with its gradient and its state, made at its first gradient."""
-        grad = p.grad
-        assert grad is not None
-        if grad.is_sparse:
+        if p.grad is not None and p.grad.is_sparse:
             raise RuntimeError("AdEMAMix does not support sparse gradients; use dense ones")
         state = self.state[p]
         slot = self._slots.get(place)
         if slot is None or not state or not slot.fits(p, state):
-            if not state:
-                self.state[p] = state = fresh(p, group)
-            self._slots[place] = slot = Slot.of(p, state, place, self._asked)
-            grad = slot.g
-        slot.take(grad)
+            new = state or fresh(p, group)
+            complete(p, new, group)
+            self.state[p] = new
+            self._slots[place] = slot = Slot.of(p, new, place, self._asked)
+        slot.take(p)
         return slot
 
     def _update_on_device(

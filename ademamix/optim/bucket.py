@@ -41,10 +41,10 @@ class Bucket:
         low = torch.bfloat16
         return self.m2[0].dtype == low or (self.p[0].dtype == low and self.master is None)
 
-    def keys(self) -> list[int]:
-        """Of each parameter's random bits at this step; zeros where none are needed."""
+    def random_keys(self) -> Sequence[int | None]:
+        """Of each parameter's random bits at this step; None where none are needed."""
         if not self.rounds_randomly:
-            return [0] * len(self.places)
+            return [None] * len(self.places)
         return [rounding.key(self.seed, self.step, place) for place in self.places]
 
     def opened(self, maximize: bool) -> "Bucket":
@@ -65,25 +65,32 @@ class Bucket:
         )
 
     def close(self, opened: "Bucket") -> None:
-        """Store what was updated: m1 to nearest, m2 and ν stochastically, as are bf16 parameters.
+        """Store what was updated, where storage is narrower than the arithmetic.
 
-        Parameters that have a master are its nearest value.
+        m1 is rounded to nearest, m2 and ν stochastically, and so are parameters that have no master.
         """
-        for i, key in enumerate(self.keys()):
-            narrow_state = opened.m2[i] is not self.m2[i]
-            narrow_p = opened.p[i] is not self.p[i] and self.master is None
-            if narrow_state or narrow_p:
-                bits = rounding.random_bits(self.p[i].shape, key, self.p[i].device)
-            if narrow_state:
-                if self.m1 is not None and opened.m1 is not None:
-                    self.m1[i].copy_(opened.m1[i])
-                self.m2[i].copy_(rounding.to_bf16_randomly(opened.m2[i], bits & 0xFFFF))
-                self.nu[i].copy_(rounding.to_bf16_randomly(opened.nu[i], bits >> 16))
-            if narrow_p:
-                random = rounding.more_bits(bits) & 0xFFFF
-                self.p[i].copy_(rounding.to_bf16_randomly(opened.p[i], random))
-            elif self.master is not None:
-                self.p[i].copy_(opened.p[i])
+        for i, key in enumerate(self.random_keys()):
+            pairs = [(self.m2[i], opened.m2[i]), (self.nu[i], opened.nu[i])]
+            if key is not None:
+                bits = rounding.random_bits(self.p[i], key)
+                for (stored, value), random in zip(pairs, (bits & 0xFFFF, bits >> 16), strict=True):
+                    _store(stored, value, random)
+            else:
+                for stored, value in pairs:
+                    _store(stored, value, None)
+            if self.m1 is not None and opened.m1 is not None:
+                _store(self.m1[i], opened.m1[i], None)
+            alone = key is not None and self.master is None
+            _store(self.p[i], opened.p[i], rounding.more_bits(bits) & 0xFFFF if alone else None)
+
+
+def _store(stored: Tensor, value: Tensor, random: Tensor | None) -> None:
+    """`value` in the dtype of `stored`; to bf16 with 16 `random` bits for each element, where given."""
+    if value is stored:
+        return
+    if random is not None and stored.dtype == torch.bfloat16:
+        value = rounding.to_bf16_randomly(value.float(), random)
+    stored.copy_(value)
 
 
 def working_dtype(dtype: torch.dtype) -> torch.dtype:

@@ -8,35 +8,44 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ademamix.errors import UserError
-from ademamix.optim.ademamix import AdEMAMix
+from ademamix.optim import ademamix, variants
 from ademamix.optim.schedules import cosine_lr, linear_decay_lr, warmed_up
 from ademamix.optim.state import FAST, SLOW, SQUARE
-from ademamix.spec import AdamW as AdamWSpec
-from ademamix.spec import AdEMAMix as AdEMAMixSpec
-from ademamix.spec import Constant, Cosine, LinearDecay
+from ademamix.spec import (
+    Ad3EMAMix,
+    AdEMAMix,
+    AnyOptimizer,
+    Constant,
+    ConvexAdEMAMix,
+    Cosine,
+    LinearDecay,
+    Lion,
+)
 
 
-def build(spec: AdamWSpec | AdEMAMixSpec, params: Iterable[Tensor]) -> Optimizer:
-    """The optimizer of `spec` over `params`; AdamW is torch's own fused one."""
-    if isinstance(spec, AdEMAMixSpec):
-        return AdEMAMix(
-            params,
-            lr=spec.lr,
-            betas=(spec.beta1, spec.beta2, spec.beta3),
-            alpha=spec.alpha,
-            eps=spec.eps,
-            weight_decay=spec.weight_decay,
-            alpha_warmup=spec.alpha_warmup,
-            beta3_warmup=spec.beta3_warmup,
-        )
-    return torch.optim.AdamW(
-        params,
-        lr=spec.lr,
-        betas=(spec.beta1, spec.beta2),
-        eps=spec.eps,
-        weight_decay=spec.weight_decay,
-        fused=True,
-    )
+def build(spec: AnyOptimizer, params: Iterable[Tensor]) -> Optimizer:
+    """The optimizer of `spec` over `params`; AdamW is torch's own fused one, Lion is timm's."""
+    if isinstance(spec, Lion):
+        from timm.optim.lion import Lion as TimmLion
+
+        # timm's β1 mixes the step and its β2 the average: the paper's α and β.
+        betas = (spec.alpha, spec.beta)
+        return TimmLion(params, lr=spec.lr, betas=betas, weight_decay=spec.weight_decay)
+    common: dict[str, Any] = {"lr": spec.lr, "eps": spec.eps, "weight_decay": spec.weight_decay}
+    if not isinstance(spec, AdEMAMix):
+        betas = (spec.beta1, spec.beta2)
+        if spec.beta1_warmup:
+            return variants.RampedAdamW(params, betas, spec.beta1_warmup, fused=True, **common)
+        return torch.optim.AdamW(params, betas=betas, fused=True, **common)
+    common |= {
+        "alpha": spec.alpha,
+        "alpha_warmup": spec.alpha_warmup,
+        "beta3_warmup": spec.beta3_warmup,
+    }
+    if isinstance(spec, Ad3EMAMix):
+        return variants.Ad3EMAMix(params, betas=(spec.beta1, spec.beta2, spec.beta3, spec.beta4), **common)
+    kind = variants.ConvexAdEMAMix if isinstance(spec, ConvexAdEMAMix) else ademamix.AdEMAMix
+    return kind(params, betas=(spec.beta1, spec.beta2, spec.beta3), **common)
 
 
 def lr_at(schedule: Cosine | Constant | LinearDecay, lr: float, t: int) -> float:
@@ -56,7 +65,7 @@ def carry_over(state: dict[Any, dict[str, Any]], optimizer: Optimizer) -> None:
     the schedules of α and β3 from the switch; one that switches to AdamW drops m2. The groups'
     hyperparameters stay the branch's own.
     """
-    convert = _for_ademamix if isinstance(optimizer, AdEMAMix) else _for_adamw
+    convert = _for_ademamix if isinstance(optimizer, ademamix.AdEMAMix) else _for_adamw
     beta1 = optimizer.param_groups[0]["betas"][0]
     whole = optimizer.state_dict()
     whole["state"] = {index: convert(of_one, beta1) for index, of_one in state.items()}

@@ -51,9 +51,20 @@ def choose(asked: str, device: torch.device) -> str:
     return asked
 
 
-def kernel_takes(p: Tensor, state: list[Tensor]) -> bool:
-    """Whether a kernel can update this parameter: its dtype, and a layout without holes."""
-    return p.dtype in (torch.float32, torch.bfloat16) and dense([p, *state])
+KERNEL_DTYPES = (torch.float32, torch.bfloat16)
+
+
+def kernel_takes(p: Tensor, moments: list[Tensor], master: Tensor | None) -> bool:
+    """Whether a kernel can update this parameter: dtypes, devices, and one layout without holes."""
+    stored = [p, *moments, *([] if master is None else [master])]
+    return (
+        p.dtype in KERNEL_DTYPES
+        and moments[0].dtype in KERNEL_DTYPES
+        and all(m.dtype == moments[0].dtype for m in moments)
+        and (master is None or master.dtype == torch.float32)
+        and all(t.device == p.device and t.shape == p.shape for t in stored)
+        and dense(stored)
+    )
 
 
 def interpreted() -> bool:

@@ -53,6 +53,14 @@ def convex_form(lr: float, alpha: float) -> tuple[float, float]:
     return lr * (1 + alpha), alpha / (1 + alpha)
 
 
+def convex_weights(lr: float, alpha: float, weight_decay: float) -> tuple[float, float, float]:
+    """(η, α, λ) with which η·(m1 + α·m2 + λθ) equals the convex form's η̂·((1−α̂)·m1 + α̂·m2 + λ̂θ).
+
+    The inverse of `convex_form`; defined for α̂ < 1.
+    """
+    return lr * (1 - alpha), alpha / (1 - alpha), weight_decay / (1 - alpha)
+
+
 def warmed_up(t: int, lr: float, warmup: int | None) -> float:
     """The learning rate of step t of a linear warm-up that reaches `lr` at step `warmup`."""
     return lr if warmup is None or t >= warmup else lr * t / warmup

@@ -24,8 +24,9 @@ class Slot:
 
     place: int  # among all parameters of the optimizer
     implementation: str
+    kernel: str  # the implementation for gradients of the parameter's dtype
     p: Tensor
-    g: Tensor
+    g: Tensor | None  # only during a step: a slot keeps no gradient alive
     m1: Tensor | None
     m2: Tensor
     nu: Tensor
@@ -36,30 +37,44 @@ class Slot:
 
     @classmethod
     def of(cls, p: Tensor, state: dict[str, Any], place: int, asked: str) -> "Slot":
-        """The slot of a parameter that has a gradient, for the implementation that was `asked` for."""
+        """The slot of a parameter, for the implementation that was `asked` for."""
         fast, slow, square, master = (_local(state.get(name)) for name in (FAST, SLOW, SQUARE, MASTER))
-        assert slow is not None
-        assert square is not None
-        grad, p = _local(p.grad), _local(p)
-        assert grad is not None
-        assert p is not None
+        p = _local(p)
         name = choose(asked, p.device)
-        moments = [m for m in (fast, slow, square, master) if m is not None]
-        if name in ("c", "triton") and not kernel_takes(p, moments):
+        moments = [m for m in (fast, slow, square) if m is not None]
+        if name in ("c", "triton") and not kernel_takes(p, moments, master):
             name = "foreach"
-        step = state["step"]
-        return cls(place, name, p, grad, fast, slow, square, master, state, step, p.data_ptr())
+        return cls(place, name, name, p, None, fast, slow, square, master, state, state["step"], p.data_ptr())
 
     def fits(self, p: Tensor, state: dict[str, Any]) -> bool:
         """Whether the parameter's memory and state are still the ones looked up. False for DTensors."""
-        return self.p is p and self.state is state and self.m2 is state[SLOW] and self.step is state["step"] \
-            and self.address == p.data_ptr()  # fmt: skip
+        return (
+            self.p is p
+            and self.address == p.data_ptr()
+            and self.state is state
+            and self.step is state["step"]
+            and self.m1 is state.get(FAST)
+            and self.m2 is state[SLOW]
+            and self.nu is state[SQUARE]
+            and self.master is state.get(MASTER)
+            and self.m2.shape == p.shape
+        )
 
-    def take(self, grad: Tensor) -> None:
+    def take(self, p: Tensor) -> None:
         """The gradient of this step. A kernel pairs elements up by their place in memory."""
-        if self.implementation in ("c", "triton") and grad.stride() != self.p.stride():
-            grad = torch.empty_like(self.p).copy_(grad)
-        self.g = grad
+        grad = p.grad
+        assert grad is not None
+        if hasattr(grad, "placements"):
+            # A gradient may come as one addend on each rank; what updates a shard is its sum.
+            grad = grad.redistribute(placements=p.placements)  # type: ignore[attr-defined]
+        g: Tensor = _local(grad)
+        self.implementation = self.kernel
+        if self.kernel in ("c", "triton"):
+            if g.dtype != self.p.dtype or g.device != self.p.device:
+                self.implementation = "foreach"
+            elif g.stride() != self.p.stride():
+                g = torch.empty_like(self.p).copy_(g)
+        self.g = g
 
 
 def _local(t: Any) -> Any:
@@ -89,7 +104,7 @@ def bucket(slots: list[Slot], seed: int, t: int) -> Bucket:
     """The tensors of slots that are alike, for update t."""
     return Bucket(
         p=[s.p for s in slots],
-        g=[s.g for s in slots],
+        g=[s.g for s in slots if s.g is not None],
         m1=None if slots[0].m1 is None else [s.m1 for s in slots if s.m1 is not None],
         m2=[s.m2 for s in slots],
         nu=[s.nu for s in slots],

@@ -34,19 +34,40 @@ def moments_dtype(p: Tensor, asked: torch.dtype | None) -> torch.dtype:
 
 
 def fresh(p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-    """The state before the first gradient of `p`. Refuses what cannot be updated."""
-    if torch.is_complex(p):
-        raise RuntimeError("AdEMAMix does not support complex parameters; use view_as_real")
-    if p.dtype == torch.float16 and not group["master_weights"]:
-        raise RuntimeError("float16 parameters lose small updates; use master_weights=True, or bfloat16 ones")
+    """The state before the first gradient of `p`."""
     on = p.device if group["capturable"] else torch.device("cpu")
     state: dict[str, Any] = {"step": torch.zeros((), dtype=torch.float32, device=on), "schedule_start": 0}
     dtype = moments_dtype(p, group["state_dtype"])
     for name in (SLOW, SQUARE) if group["betas"][0] == 0 else MOMENTS:
         state[name] = torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)
-    if group["master_weights"] and p.dtype in (torch.bfloat16, torch.float16):
-        state[MASTER] = p.detach().float()
     return state
+
+
+def complete(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    """Add the master that the options ask for, also to a state that came from elsewhere.
+
+    Raises:
+        RuntimeError: the parameter or its state cannot be updated.
+    """
+    if torch.is_complex(p):
+        raise RuntimeError("AdEMAMix does not support complex parameters; use view_as_real")
+    for name in MOMENTS:
+        if name in state and state[name].shape != p.shape:
+            shapes = f"{tuple(state[name].shape)}, its parameter {tuple(p.shape)}"
+            raise RuntimeError(f"{name} has the shape {shapes}: the state belongs to another model")
+    if state[SLOW].dtype == torch.float64 and p.dtype != torch.float64:
+        raise RuntimeError(f"state_dtype float64 is for float64 parameters, and this one is {p.dtype}")
+    if p.dtype in (torch.bfloat16, torch.float16) and group["master_weights"] and MASTER not in state:
+        state[MASTER] = p.detach().float()
+    if p.dtype == torch.float16 and MASTER not in state:
+        raise RuntimeError("float16 parameters lose small updates; use master_weights=True, or bfloat16 ones")
+
+
+def laid_out_as(p: Tensor, value: Tensor) -> Tensor:
+    """`value` with the memory layout of `p`, which kernels need; as it is where it cannot have it."""
+    if value.shape != p.shape or value.stride() == p.stride():
+        return value
+    return torch.empty_like(p, dtype=value.dtype).copy_(value)
 
 
 def from_apple(state_dict: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ademamix import AdEMAMix
@@ -45,8 +46,28 @@ def expected() -> list[torch.Tensor]:
     return whole(net)
 
 
+def partial_gradients() -> None:
+    """A replicated weight on a batch in shards: each rank has an addend of the gradient."""
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    x, start = torch.randn(8, 5, generator=torch.Generator().manual_seed(1)), torch.ones(3, 5)
+    plain = start.clone().requires_grad_()
+    weight = nn.Parameter(distribute_tensor(start, mesh, [Replicate()]))
+    optimizers = [AdEMAMix([p], lr=1e-2, alpha=8.0) for p in (plain, weight)]
+    for _ in range(4):
+        for p, data in ((plain, x), (weight, distribute_tensor(x, mesh, [Shard(0)]))):
+            p.grad = None
+            (data @ p.t()).sin().sum().backward()
+        assert weight.grad.placements[0].is_partial()
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(weight.full_tensor(), plain)
+    torch.testing.assert_close(weight.to_local(), plain.detach())
+
+
 def main(what: str, folder: str) -> None:
     dist.init_process_group("gloo")
+    if what == "ddp":
+        partial_gradients()
     net = model()
     if what == "ddp":
         net = DistributedDataParallel(net)

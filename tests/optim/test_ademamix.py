@@ -3,6 +3,7 @@
 import io
 import math
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -318,6 +319,7 @@ def test_a_copy_goes_on_alike(implementation: str) -> None:
     optimizer = AdEMAMix([p], implementation=implementation)
     _train(p, optimizer, gs[:3])
     copied = pickle.loads(pickle.dumps({"p": p, "optimizer": optimizer}))
+    assert copied["optimizer"].implementation == optimizer.implementation
     _train(p, optimizer, gs[3:])
     _train(copied["optimizer"].param_groups[0]["params"][0], copied["optimizer"], gs[3:])
     assert torch.equal(p, copied["optimizer"].param_groups[0]["params"][0])
@@ -370,3 +372,98 @@ def test_gradient_scaling_on_a_cpu() -> None:
         scaler.update()
     assert optimizer.state[p]["step"] == 2
     assert torch.isfinite(p).all()
+
+
+@pytest.mark.parametrize("implementation", ["c", "foreach", "triton"])
+def test_a_moment_that_is_replaced_is_noticed(implementation: str) -> None:
+    p = torch.ones(4, requires_grad=True)
+    optimizer = AdEMAMix([p], implementation=implementation)
+    _train(p, optimizer, gradients((4,), seed=12, steps=2))
+    for name in ("exp_avg", "exp_avg_slow", "exp_avg_sq"):
+        optimizer.state[p][name] = torch.zeros(4)
+    _train(p, optimizer, [torch.ones(4)])
+    assert optimizer.state[p]["exp_avg"].tolist() == pytest.approx([0.1] * 4)
+    assert optimizer.state[p]["exp_avg_sq"].tolist() == pytest.approx([0.001] * 4)
+
+
+def test_no_gradient_is_kept_alive() -> None:
+    p = torch.ones(4, requires_grad=True)
+    optimizer = AdEMAMix([p])
+    p.grad = torch.ones(4)
+    gone = weakref.ref(p.grad)
+    optimizer.step()
+    optimizer.zero_grad()
+    assert gone() is None
+
+
+def test_a_state_of_another_shape_is_refused() -> None:
+    """As after a change of the vocabulary: the kernels would read and write past its end."""
+    small, large = torch.ones(4, requires_grad=True), torch.ones(64, requires_grad=True)
+    first, second = AdEMAMix([small]), AdEMAMix([large])
+    _train(small, first, [torch.ones(4)])
+    second.load_state_dict(first.state_dict())
+    large.grad = torch.ones(64)
+    with pytest.raises(RuntimeError, match=r"has the shape \(4,\), its parameter \(64,\)"):
+        second.step()
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_dtypes_that_do_not_match_go_the_slow_way(implementation: str) -> None:
+    """fp32 gradients of bf16 parameters; fp64 parameters with narrower moments."""
+    p = torch.ones(4, dtype=torch.bfloat16, requires_grad=True)
+    p.grad_dtype = torch.float32
+    p.grad = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    AdEMAMix([p], lr=0.1, implementation=implementation).step()
+    assert p.tolist() == pytest.approx([0.9, 1.1, 0.9, 1.1], abs=0.01)
+    for dtype in (torch.float32, torch.bfloat16):
+        q = torch.ones(4, dtype=torch.float64, requires_grad=True)
+        optimizer = AdEMAMix([q], lr=0.1, state_dtype=dtype, implementation=implementation)
+        _train(q, optimizer, [torch.ones(4)] * 3)
+        assert q.tolist() == pytest.approx([0.7] * 4, rel=0.01)
+    r = torch.ones(4, requires_grad=True)
+    r.grad = torch.ones(4)
+    with pytest.raises(RuntimeError, match="state_dtype float64 is for float64 parameters"):
+        AdEMAMix([r], state_dtype=torch.float64, implementation=implementation).step()
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_gradients_whose_square_overflows(implementation: str) -> None:
+    p = torch.ones(3, requires_grad=True)
+    optimizer = AdEMAMix([p], lr=0.1, implementation=implementation)
+    _train(p, optimizer, [torch.full((3,), 1e20)])
+    assert p.tolist() == pytest.approx([0.9] * 3, rel=1e-3)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_beta1_given_later_does_without_m1(implementation: str) -> None:
+    p = torch.ones(3, requires_grad=True)
+    optimizer = AdEMAMix([p], lr=0.1, betas=(0.0, 0.999, 0.9999), alpha=0.0, implementation=implementation)
+    _train(p, optimizer, [torch.ones(3)])
+    optimizer.param_groups[0]["betas"] = (0.9, 0.999, 0.9999)
+    _train(p, optimizer, [torch.ones(3)])
+    assert p.tolist() == pytest.approx([0.8] * 3, rel=1e-5)
+
+
+def test_a_master_is_made_for_a_state_that_lacks_it() -> None:
+    p = torch.ones(3, dtype=torch.float16, requires_grad=True)
+    optimizer = AdEMAMix([p], master_weights=True)
+    moments = {name: torch.zeros(3) for name in ("exp_avg", "exp_avg_slow", "exp_avg_sq")}
+    state = {0: {"step": torch.tensor(5.0), "schedule_start": 0, **moments}}
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    _train(p, optimizer, [torch.ones(3)])
+    assert optimizer.state[p]["master"].dtype == torch.float32
+    assert optimizer.state[p]["step"] == 6
+
+
+def test_load_hooks_are_heard() -> None:
+    p = torch.ones(3, requires_grad=True)
+    optimizer = AdEMAMix([p])
+    _train(p, optimizer, [torch.ones(3)])
+
+    def reset(_: Any, state_dict: dict[str, Any]) -> dict[str, Any]:
+        zeros = {**state_dict["state"][0], "exp_avg": torch.zeros(3)}
+        return {**state_dict, "state": {0: zeros}}
+
+    optimizer.register_load_state_dict_pre_hook(reset)
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert optimizer.state[p]["exp_avg"].tolist() == [0, 0, 0]

@@ -100,6 +100,25 @@ def test_a_compiler_that_fails_is_warned_about_once(tmp_path: Path) -> None:
     assert forced.startswith("implementation='c' cannot be used: ")
 
 
+def test_a_compiler_that_is_not_there_and_other_nonsense(tmp_path: Path) -> None:
+    assert "CC is 'nosuchcc'" in loaded(ADEMAMIX_CACHE=str(tmp_path), CC="nosuchcc")
+    assert loaded(ADEMAMIX_CACHE=str(tmp_path), CC='gcc "x').startswith("ValueError")
+
+
+def test_a_cache_that_others_can_write_is_not_trusted(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    assert loaded(ADEMAMIX_CACHE=str(shared)) == "loaded"
+    assert not list(shared.iterdir())
+    assert loaded(ADEMAMIX_CACHE=str(tmp_path / "own")) == "loaded"
+    (library,) = (tmp_path / "own").iterdir()
+    library.write_bytes(b"planted")
+    library.chmod(0o777)
+    assert loaded(ADEMAMIX_CACHE=str(tmp_path / "own")) == "loaded"
+    assert library.read_bytes() != b"planted"
+
+
 def test_without_a_compiler_it_is_foreach_and_silent(tmp_path: Path) -> None:
     done = python(ONE_STEP, ADEMAMIX_CACHE=str(tmp_path), CC="", PATH=str(tmp_path))
     used, forced = done.stdout.splitlines()
@@ -166,15 +185,8 @@ def test_steps_need_no_memory_of_their_own() -> None:
     assert int(done.stdout) < 1_000, done.stderr  # KiB, of Linux
 
 
-@pytest.fixture
-def interpreted() -> None:
-    pytest.importorskip("triton")
-    if torch.cuda.is_available():
-        pytest.skip("on a GPU the kernel runs on the GPU")
-
-
 @pytest.mark.parametrize("beta1", [0.9, 0.0])
-def test_a_capturable_step_counts_on_the_device(interpreted: None, beta1: float) -> None:
+def test_a_capturable_step_counts_on_the_device(beta1: float) -> None:
     """Late gradients too: each parameter has its own step and so its own scalars, in one launch."""
     results = []
     for options in ({"implementation": "reference"}, {"implementation": "triton", "capturable": True}):
@@ -192,7 +204,7 @@ def test_a_capturable_step_counts_on_the_device(interpreted: None, beta1: float)
     torch.testing.assert_close(*results, rtol=1e-6, atol=1e-6)
 
 
-def test_a_capturable_step_is_skipped_where_gradients_overflowed(interpreted: None) -> None:
+def test_a_capturable_step_is_skipped_where_gradients_overflowed() -> None:
     p, q = torch.ones(40, requires_grad=True), torch.ones(40, requires_grad=True)
     scaled = AdEMAMix([p], capturable=True, implementation="triton")
     plain = AdEMAMix([q], implementation="reference")
@@ -205,6 +217,28 @@ def test_a_capturable_step_is_skipped_where_gradients_overflowed(interpreted: No
             plain.step()
     assert scaled.state[p]["step"] == 2
     torch.testing.assert_close(p, q)
+
+
+def test_one_group_that_waits_makes_the_scaler_wait() -> None:
+    ps = [torch.ones(1, requires_grad=True) for _ in range(2)]
+    optimizer = AdEMAMix([{"params": ps[:1], "capturable": False}, {"params": ps[1:]}], capturable=True)
+    assert not optimizer._step_supports_amp_scaling
+
+
+def test_tables_are_not_kept_without_bound() -> None:
+    """Gradients that come and go, and options that change, as with layer drop and OneCycleLR."""
+    from ademamix.optim.kernels import triton
+
+    ps = [torch.ones(2, requires_grad=True) for _ in range(8)]
+    optimizer = AdEMAMix(ps, implementation="triton")
+    for step in range(1, 80):
+        for i, p in enumerate(ps):
+            p.grad = torch.ones(2) if step >> i & 1 else None
+        optimizer.param_groups[0]["weight_decay"] = step / 1000
+        optimizer.step()
+    assert optimizer._device_update is not None
+    assert len(optimizer._device_update._tables) <= triton.REMEMBERED
+    assert len(optimizer._device_update._constants) <= triton.REMEMBERED
 
 
 def test_capturable_needs_the_triton_kernel() -> None:

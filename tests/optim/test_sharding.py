@@ -21,7 +21,7 @@ def ranks(count: int, what: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_data_parallel(tmp_path: Path) -> None:
+def test_data_parallel_and_partial_gradients(tmp_path: Path) -> None:
     ranks(2, "ddp", tmp_path)
 
 

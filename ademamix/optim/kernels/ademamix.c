@@ -105,7 +105,7 @@ static inline __attribute__((always_inline)) void update(const Tensor *t, int64_
                 m1[i] = fast;
         }
         slow += f.slow * (grad - slow);
-        square += f.square * (grad * grad - square);
+        square += (f.square * grad) * grad - f.square * square; /* a large grad * grad may overflow */
         const uint32_t random = (bf16_s || (bf16_p && !has_master)) ? mix((uint32_t)i ^ key) : 0;
         if (bf16_s) {
             m2_16[i] = to_bf16_randomly(slow, random & 0xffffU);
@@ -114,7 +114,7 @@ static inline __attribute__((always_inline)) void update(const Tensor *t, int64_
             m2[i] = slow;
             nu[i] = square;
         }
-        const float step = (fast * f.fast_scale + f.alpha * slow) / (sqrtf(square) * f.root_scale + f.eps);
+        const float step = (fast * (has_m1 ? f.fast_scale : 1.0f) + f.alpha * slow) / (sqrtf(square) * f.root_scale + f.eps);
         const float next = theta - (f.lr * step + f.decay * theta);
         if (has_master) {
             master[i] = next;

@@ -43,7 +43,7 @@ def update(bucket: Bucket, s: Scalars) -> None:
         _addresses(bucket.nu),
         nothing if bucket.master is None else _addresses(bucket.master),
         numels := [p.numel() for p in bucket.p],
-        bucket.keys(),
+        [key or 0 for key in bucket.random_keys()],
         strict=True,
     )
     table = (ctypes.c_uint64 * (8 * count))(*chain.from_iterable(words))

@@ -8,6 +8,7 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -35,17 +36,20 @@ def library(source: Path = SOURCE) -> ctypes.CDLL | Unavailable:
         return _load(source)
     except Unavailable as reason:
         return reason
-    except (OSError, subprocess.SubprocessError) as error:
+    except Exception as error:  # whatever it is, training goes on without the kernel
         return Unavailable(f"{type(error).__name__}: {error}", failed=True)
 
 
 def _load(source: Path) -> ctypes.CDLL:
     compiler = find_compiler()
-    if compiler is None:
-        raise Unavailable("no C compiler: neither $CC, nor cc, gcc or clang on the path", failed=False)
     folder = cache_folder()
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="ademamix-") as private:
+            path = Path(private) / f"{source.stem}.so"
+            build(source, compiler, path)
+            return ctypes.CDLL(str(path))
     path = folder / f"{source.stem}-{fingerprint(source, compiler)}.so"
-    if path.exists():
+    if path.exists() and mine(path):
         # One that does not load (cut short by a full disk, say) is made again.
         with contextlib.suppress(OSError):
             return ctypes.CDLL(str(path))
@@ -53,24 +57,41 @@ def _load(source: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
-def find_compiler() -> list[str] | None:
-    """$CC with its arguments, or else cc, gcc or clang; None where there is none."""
+def find_compiler() -> list[str]:
+    """$CC with its arguments, or else cc, gcc or clang.
+
+    Raises:
+        Unavailable: there is none; `failed` only when $CC names one.
+    """
     asked = shlex.split(os.environ.get("CC", ""))
     for name in (asked[0],) if asked else ("cc", "gcc", "clang"):
         if path := shutil.which(name):
             return [path, *asked[1:]]
-    return None
+    if asked:
+        raise Unavailable(f"no C compiler: CC is '{asked[0]}', which is not on the path", failed=True)
+    raise Unavailable("no C compiler: neither $CC, nor cc, gcc or clang on the path", failed=False)
 
 
-def cache_folder() -> Path:
-    """$ADEMAMIX_CACHE, or the user's cache; a private temporary folder where that cannot be written."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("ADEMAMIX_CACHE") or Path(base) / "ademamix")
-    with contextlib.suppress(OSError):
+def cache_folder() -> Path | None:
+    """$ADEMAMIX_CACHE, or the user's cache; None where there is none that only this user can write."""
+    try:
+        if asked := os.environ.get("ADEMAMIX_CACHE"):
+            folder = Path(asked)
+        else:
+            folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ademamix"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.is_dir() and os.access(folder, os.W_OK):
-        return folder
-    return Path(tempfile.mkdtemp(prefix="ademamix-"))
+        usable = os.access(folder, os.W_OK) and mine(folder)
+    except (OSError, RuntimeError):  # the latter: a user without a home
+        return None
+    return folder if usable else None
+
+
+def mine(path: Path) -> bool:
+    """Whether this user owns it and nobody else can write it: what is loaded from there is run."""
+    if not hasattr(os, "geteuid"):
+        return True
+    found = path.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def fingerprint(source: Path, compiler: list[str]) -> str:

@@ -5,8 +5,10 @@ Addresses are in a table on the device, made again only when one of them changes
 for the host and both can be captured in a CUDA graph.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -119,7 +121,7 @@ def update(table, blocks, scalars, keys, grad_scale, found_inf, p_type: tl.const
            aligned: tl.constexpr, block: tl.constexpr):  # fmt: skip
     """Elements [first, first + block) of one tensor."""
     i = tl.load(blocks + 2 * tl.program_id(0))
-    first = tl.load(blocks + 2 * tl.program_id(0) + 1) * block
+    first = tl.load(blocks + 2 * tl.program_id(0) + 1).to(tl.int64) * block
     row = table + i * COLUMNS
     p = tl.load(row + P).to(tl.pointer_type(p_type))
     g = tl.load(row + G).to(tl.pointer_type(p_type))
@@ -133,6 +135,8 @@ def update(table, blocks, scalars, keys, grad_scale, found_inf, p_type: tl.const
         master = tl.multiple_of(master, 16)
     at = first + tl.arange(0, block)
     numel = tl.load(row + NUMEL)
+    if aligned:  # the mask, too, then changes only every 16 elements
+        numel = tl.multiple_of(numel, 16)
     if scaled:
         numel = tl.where(tl.load(found_inf) == 0.0, numel, 0)
     inside = at < numel
@@ -155,7 +159,8 @@ def update(table, blocks, scalars, keys, grad_scale, found_inf, p_type: tl.const
     slow = tl.load(m2 + at, mask=inside, other=0.0).to(tl.float32)
     slow += tl.load(row + SLOW) * (grad - slow)
     square = tl.load(nu + at, mask=inside, other=0.0).to(tl.float32)
-    square += tl.load(row + SQUARE) * (grad * grad - square)
+    share = tl.load(row + SQUARE)
+    square += (share * grad) * grad - share * square  # a large grad * grad may overflow
     random = mix(at.to(tl.uint32) ^ tl.load(keys + i).to(tl.uint32))
     if s_type == tl.bfloat16:
         tl.store(m2 + at, to_bf16_randomly(slow, random & 0xFFFF), mask=inside)
@@ -164,7 +169,9 @@ def update(table, blocks, scalars, keys, grad_scale, found_inf, p_type: tl.const
         tl.store(m2 + at, slow, mask=inside)
         tl.store(nu + at, square, mask=inside)
     root = tl.sqrt_rn(square) * tl.load(row + ROOT_SCALE) + tl.load(row + EPS)
-    step = tl.div_rn(fast * tl.load(row + FAST_SCALE) + tl.load(row + ALPHA) * slow, root)
+    if has_m1:
+        fast = fast * tl.load(row + FAST_SCALE)
+    step = tl.div_rn(fast + tl.load(row + ALPHA) * slow, root)
     theta -= tl.load(row + LR) * step + tl.load(row + DECAY) * theta
     if has_master:
         tl.store(master + at, theta, mask=inside)
@@ -177,12 +184,29 @@ def update(table, blocks, scalars, keys, grad_scale, found_inf, p_type: tl.const
 TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
 
 
+REMEMBERED = 64  # tables and constants, of the buckets seen last
+
+
+class Table(NamedTuple):
+    """What is on the device for a bucket."""
+
+    rows: Tensor  # (tensors, COLUMNS), int64: addresses, sizes, places
+    blocks: Tensor  # (tensor, block within it) for each program, int32
+    scalars: Tensor  # (tensors, SCALARS), fp32: written by `advance`
+    keys: Tensor  # of the random bits
+    aligned: bool
+
+
 class DeviceUpdate:
-    """Updates buckets, and keeps the tables of those it has seen on the device."""
+    """Updates buckets, and keeps the tables of those it has seen on the device.
+
+    A captured graph goes on reading its table, so the tables of capturable steps are kept for good.
+    """
 
     def __init__(self) -> None:
-        self._tables: dict[tuple[int, ...], tuple[list[int], Tensor, Tensor, Tensor, Tensor]] = {}
-        self._constants: dict[tuple[float, ...], Tensor] = {}
+        self._tables: OrderedDict[tuple[int, ...], Table] = OrderedDict()
+        self._captured: dict[tuple[int, ...], Table] = {}
+        self._constants: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
 
     def __call__(
         self,
@@ -204,53 +228,47 @@ class DeviceUpdate:
             found_inf: where not 0, nothing is changed.
         """
         on_device = bucket.step < 0
-        addresses, table, blocks, scalars, keys = self._table(bucket, steps, on_device)
-        if not blocks.numel():
+        table = self._table(bucket, steps, on_device)
+        if not table.blocks.numel():
             return
-        device = table.device
-        lr, scaled = group["lr"], found_inf is not None
-        constants = self._constant(group, device)
+        device = table.rows.device
+        scaled = found_inf is not None
         one = torch.ones((), device=device) if scaled and grad_scale is None else grad_scale
-        beta1_zero = group["betas"][0] == 0
-        with torch.cuda.device_of(table):
+        lr = group["lr"]
+        if isinstance(lr, Tensor) and lr.device != device:
+            lr = float(lr)
+        with torch.cuda.device_of(table.rows):
             advance[(len(bucket.p),)](
-                table, constants, lr, scalars, keys, found_inf, since, bucket.step,
-                on_device=on_device, tensor_lr=isinstance(lr, Tensor), scaled=scaled, beta1_zero=beta1_zero,
+                table.rows, self._constant(group, device), lr, table.scalars, table.keys, found_inf, since,
+                bucket.step, on_device=on_device, tensor_lr=isinstance(lr, Tensor), scaled=scaled,
+                beta1_zero=group["betas"][0] == 0,
             )  # fmt: skip
-            update[(blocks.numel() // 2,)](
-                table, blocks, scalars, keys, one, found_inf,
+            update[(table.blocks.numel() // 2,)](
+                table.rows, table.blocks, table.scalars, table.keys, one, found_inf,
                 p_type=TYPES[bucket.p[0].dtype], s_type=TYPES[bucket.m2[0].dtype],
                 has_m1=bucket.m1 is not None, has_master=bucket.master is not None,
-                maximize=group["maximize"], scaled=scaled,
-                aligned=all(address % 16 == 0 for address in addresses), block=BLOCK,
+                maximize=group["maximize"], scaled=scaled, aligned=table.aligned, block=BLOCK,
             )  # fmt: skip
 
-    def _table(
-        self, bucket: Bucket, steps: list[Tensor], on_device: bool
-    ) -> tuple[list[int], Tensor, Tensor, Tensor, Tensor]:
-        """Addresses, table, blocks (tensor, block within it), and room for scalars and keys."""
+    def _table(self, bucket: Bucket, steps: list[Tensor], on_device: bool) -> Table:
+        """The bucket's table, made where it or an address in it is new."""
         nothing = [0] * len(bucket.p)
         lists = (bucket.p, bucket.g, bucket.m1, bucket.m2, bucket.nu, bucket.master)
         columns = [nothing if ts is None else [x.data_ptr() for x in ts] for ts in lists]
         columns.append([x.data_ptr() for x in steps] if on_device else nothing)
         numels = [x.numel() for x in bucket.p]
-        addresses = [address for column in columns[:6] for address in column]
-        signature = [*addresses, *columns[6], *numels]
-        known = self._tables.get(tuple(bucket.places))
-        if known and known[0] == signature:
-            return addresses, *known[1:]
-        device = bucket.p[0].device
-        rows = torch.tensor([*columns, numels, bucket.places], dtype=torch.int64).t().contiguous()
-        spans = [(i, j) for i, n in enumerate(numels) for j in range(triton.cdiv(n, BLOCK))]
-        made = (
-            signature,
-            rows.to(device),
-            torch.tensor(spans, dtype=torch.int32).flatten().to(device),
-            torch.empty(len(numels), SCALARS.value, device=device),
-            torch.empty(len(numels), dtype=torch.int64, device=device),
-        )
-        self._tables[tuple(bucket.places)] = made
-        return addresses, *made[1:]
+        signature = tuple(chain(*columns, numels, bucket.places))
+        known = self._captured if on_device else self._tables
+        if signature not in known:
+            if bucket.p[0].is_cuda and torch.cuda.is_current_stream_capturing():
+                raise RuntimeError(
+                    "capturing AdEMAMix: a tensor is new. Make a step before capturing, and capture steps "
+                    "alone, with gradients that stay in place (zero_grad(set_to_none=False))"
+                )
+            known[signature] = _make_table(columns, numels, bucket)
+        if not on_device:
+            _keep_recent(self._tables, signature)
+        return known[signature]
 
     def _constant(self, group: Mapping[str, Any], device: torch.device) -> Tensor:
         """The options that do not change, as doubles: Triton's own number arguments are fp32."""
@@ -258,6 +276,27 @@ class DeviceUpdate:
             *group["betas"], group["alpha"], group["alpha_warmup"] or 0, group["beta3_warmup"] or 0,
             group["eps"], group["weight_decay"], 1, group["seed"] & 0xFFFFFFFF,
         )  # fmt: skip
-        if values not in self._constants:
-            self._constants[values] = torch.tensor(values, dtype=torch.float64, device=device)
-        return self._constants[values]
+        if (device, *values) not in self._constants:
+            self._constants[device, *values] = torch.tensor(values, dtype=torch.float64, device=device)
+        if not group["capturable"]:
+            _keep_recent(self._constants, (device, *values))
+        return self._constants[device, *values]
+
+
+def _keep_recent(cache: "OrderedDict[Any, Any]", key: tuple[Any, ...]) -> None:
+    cache.move_to_end(key)
+    while len(cache) > REMEMBERED:
+        cache.popitem(last=False)
+
+
+def _make_table(columns: list[list[int]], numels: list[int], bucket: Bucket) -> Table:
+    device = bucket.p[0].device
+    rows = torch.tensor([*columns, numels, bucket.places], dtype=torch.int64).t().contiguous()
+    spans = [(i, j) for i, n in enumerate(numels) for j in range(triton.cdiv(n, BLOCK))]
+    return Table(
+        rows=rows.to(device),
+        blocks=torch.tensor(spans, dtype=torch.int32).flatten().to(device),
+        scalars=torch.empty(len(numels), SCALARS.value, device=device),
+        keys=torch.empty(len(numels), dtype=torch.int64, device=device),
+        aligned=all(word % 16 == 0 for word in chain(*columns[:6], numels)),
+    )

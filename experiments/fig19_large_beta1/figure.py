@@ -1,0 +1,89 @@
+"""Figure 19: AdamW with a large β1, with and without a ramp."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, lower, ranking
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 19
+TITLE = "AdamW with a large β1, with and without a ramp (110M)"
+
+PANELS = "ab"
+SIZE = "110M"
+HORIZON = 256_000
+AT_ONCE = (0.9, 0.99, 0.999, 0.9999, 0.99999)  # panel a
+RAMPED = ((0.9, 0.999), (0.99, 0.999), (0.999, 0.999), (0.9999, 0.999), (0.99995, 0.999), (0.99999, 0.999),
+          (0.99999, 0.9999))  # panel b: (β1, β2), with T_β1 = T  # fmt: skip
+USUAL = "β1 = 0.9"
+
+
+def name_of(beta1: float, beta2: float = 0.999) -> str:
+    return f"β1 = {beta1}" if beta2 == 0.999 else f"β1 = {beta1}, β2 = {beta2}"
+
+
+def _line(panel: str, beta1: float, beta2: float = 0.999) -> Line:
+    ramp = {"beta1_warmup": HORIZON} if panel == "b" and beta1 != 0.9 else {}
+    paper = run(SIZE, ADAMW, HORIZON, beta1=beta1, beta2=beta2, **ramp)
+    return Line(panel, name_of(beta1, beta2), paper, HORIZON)
+
+
+LINES = [*(_line("a", beta1) for beta1 in AT_ONCE), *(_line("b", *betas) for betas in RAMPED)]
+TITLES = {"a": "(a) AdamW, β1 from the start", "b": "(b) AdamW, β1 with a ramp over T"}
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import style
+
+    return lines.draw(frame, LINES, TITLES, {USUAL: {"color": style.colour("AdamW"), "linestyle": "--"}})
+
+
+def _none_better(frame: "pd.DataFrame", panel: str) -> list[Effect]:
+    names = [line.label for line in LINES if line.panel == panel and line.label != USUAL]
+    return [effect for name in names for effect in lower(panel, USUAL, name, SIZE)(frame)]
+
+
+CLAIMS = [
+    Claim(
+        name="none-beats-0.9",
+        statement="No β1 above 0.9 beats 0.9.",
+        statistic="final validation loss, larger β1 − β1 = 0.9; infinite where it diverges",
+        measure=lambda frame: _none_better(frame, "a"),
+        report=ranking("a", [line.label for line in LINES if line.panel == "a"]),
+    ),
+    Claim(
+        name="diverges-above-0.999",
+        statement="Above 0.999, training diverges or ends far worse than with 0.999.",
+        statistic="final validation loss, β1 − β1 = 0.999, for 0.9999 and 0.99999",
+        measure=lambda frame: [
+            effect
+            for beta1 in (0.9999, 0.99999)
+            for effect in lower("a", name_of(0.999), name_of(beta1), SIZE)(frame)
+        ],
+        threshold=0.1,
+    ),
+    Claim(
+        name="ramp-worse-as-beta1-grows",
+        statement="With a ramp of β1, AdamW ends worse the larger β1 is, and never better than with 0.9.",
+        statistic="final validation loss, larger β1 − β1 = 0.9",
+        measure=lambda frame: _none_better(frame, "b"),
+        report=ranking("b", [line.label for line in LINES if line.panel == "b"]),
+    ),
+]

@@ -1,0 +1,80 @@
+"""Figure 33: a third EMA."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, THREE_EMAS, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, difference, final, ranking
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 33
+TITLE = "A third EMA (110M)"
+
+PANELS = ""
+SIZE = "110M"
+HORIZON = 256_000
+ALPHA = 4
+BETAS = ((0.9999, 0.99999), (0.999, 0.99999), (0.999, 0.9999), (0.99, 0.9999), (0.99, 0.99999))  # β3, β4
+TWO = f"AdEMAMix, α = {ALPHA}"
+
+
+def name_of(beta3: float, beta4: float) -> str:
+    return f"β3 = {beta3}, β4 = {beta4}"
+
+
+LINES = [
+    Line("", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    Line("", TWO, run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA), HORIZON),
+    *(
+        Line("", name_of(b3, b4), run(SIZE, THREE_EMAS, HORIZON, alpha=ALPHA, beta3=b3, beta4=b4), HORIZON)
+        for b3, b4 in BETAS
+    ),
+]
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import style
+
+    looks = {TWO: {"color": style.colour("AdEMAMix")}}
+    return lines.draw(frame, LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=1)
+
+
+NOTHING = 0.01  # nats; a gain below this counts as nothing
+
+
+def _no_gain(frame: "pd.DataFrame") -> list[Effect]:
+    """`NOTHING` minus how much lower each third EMA ends than AdEMAMix."""
+    two = {seed: end - NOTHING for seed, end in final(frame, "", TWO).items()}
+    return [
+        difference(
+            f"{name_of(*betas)}: end − AdEMAMix's + {NOTHING}", final(frame, "", name_of(*betas)), two, SIZE
+        )
+        for betas in BETAS
+    ]
+
+
+CLAIMS = [
+    Claim(
+        name="third-ema-gives-nothing",
+        statement="A third EMA gives nothing: none ends lower than AdEMAMix.",
+        statistic=f"final validation loss of Ad3EMAMix − AdEMAMix, plus {NOTHING} nats of tolerance",
+        measure=_no_gain,
+        report=ranking("", [line.label for line in LINES]),
+    ),
+]
