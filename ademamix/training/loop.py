@@ -32,7 +32,8 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
         self.last_saved = time.monotonic()
-        self.observer = Observer(task, self.model, job.micro_batch or job.spec.batch)
+        passes = job.micro_batch or job.spec.batch
+        self.observer = Observer(task, self.model, self.optimizer, passes, job.observe)
 
     @property
     def implementation(self) -> str:
@@ -72,6 +73,7 @@ class Trainer:
 
     def observe(self) -> dict[str, float]:
         """The quantities wanted at this step."""
+        self.observer.reach(self.step)
         wanted = [q for q, steps in self.job.observe.items() if self.step in steps]
         with self._precision():
             return {quantity: self.observer.measure(quantity) for quantity in wanted}
@@ -93,6 +95,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "window": self.window.state(),
+            "observer": self.observer.state(),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -100,6 +103,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.window.restore(state["window"])
+        self.observer.restore(state.get("observer", {}))
         self.step, self.seconds = state["step"], state["seconds"]
 
     def branch(self, state: dict[str, Any]) -> None:
@@ -116,6 +120,7 @@ def train(trainer: Trainer, metrics: Metrics, run: Run, stop: Stop) -> int | Non
     """
     job = trainer.job
     since = time.monotonic()
+    trainer.observer.reach(trainer.step)
 
     def save() -> None:
         nonlocal since

@@ -1,28 +1,84 @@
 """Quantities that can be observed of a run without changing a bit of its trajectory."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from ademamix.errors import UserError, did_you_mean
 from ademamix.training.language import LanguageTask
 
 
-class Observer:
-    """Measures quantities of the current state of a run."""
+def weights_needed(wanted: Mapping[str, frozenset[int]]) -> dict[int, int]:
+    """Steps whose weights are needed later, and the last step at which they are."""
+    needed: dict[int, int] = {}
+    for quantity, steps in wanted.items():
+        if quantity.startswith("displacement:"):
+            lag = int(quantity.partition(":")[2])
+            for step in steps:
+                needed[step - lag] = max(step, needed.get(step - lag, 0))
+    return needed
 
-    def __init__(self, task: LanguageTask, model: nn.Module, batch: int) -> None:
+
+class Observer:
+    """Measures quantities of the current state of a run.
+
+    Args:
+        task, model, optimizer: of the run.
+        batch: windows in one pass.
+        wanted: quantity → the steps at which it will be asked for.
+    """
+
+    def __init__(
+        self,
+        task: LanguageTask,
+        model: nn.Module,
+        optimizer: Optimizer,
+        batch: int,
+        wanted: Mapping[str, frozenset[int]],
+    ) -> None:
         self.task = task
         self.model = model
+        self.optimizer = optimizer
         self.batch = batch
+        self.step = 0
         self._validation: dict[str, list[Tensor]] = {}
+        self._remembered: dict[int, list[Tensor]] = {}
+        self._needed = weights_needed(wanted)
+
+    def reach(self, step: int) -> None:
+        """Tell what step the run is at. Weights that are needed later are kept, in the host's memory."""
+        self.step = step
+        self._remembered = {t: w for t, w in self._remembered.items() if self._needed.get(t, 0) >= step}
+        if step in self._needed:
+            self._remembered[step] = [p.detach().to("cpu", copy=True) for p in self.model.parameters()]
+
+    def state(self) -> dict[int, list[Tensor]]:
+        """What a checkpoint has to hold: the weights remembered."""
+        return self._remembered
+
+    def restore(self, state: Mapping[int, list[Tensor]]) -> None:
+        """Go on from `state`."""
+        self._remembered = {step: [w.cpu() for w in weights] for step, weights in state.items()}
 
     def measure(self, quantity: str) -> float:
         """The value of `quantity`, 'name:argument' with a name of `QUANTITIES`, now."""
         name, _, argument = quantity.partition(":")
         with torch.inference_mode():
             return QUANTITIES[name](self, argument)
+
+    def displacement(self, lag: str) -> float:
+        """‖θ(t) − θ(t − lag)‖, the Euclidean distance over all parameters."""
+        before = self._remembered[self.step - int(lag)]
+        pairs = zip(self.model.parameters(), before, strict=True)
+        return math.sqrt(sum(float((p.cpu() - w).double().square().sum()) for p, w in pairs))
+
+    def momentum_norm(self, name: str) -> float:
+        """Euclidean norm of a moment over all parameters, by its name in the optimizer's state."""
+        moments = [state[name] for state in self.optimizer.state.values() if name in state]
+        return float(nn.utils.get_total_norm(moments))
 
     def validation_loss(self, windows: str) -> float:
         """Mean loss over that many fixed windows of the validation split, nats per token."""
@@ -34,6 +90,8 @@ class Observer:
 
 
 QUANTITIES: dict[str, Callable[[Observer, str], float]] = {
+    "displacement": Observer.displacement,
+    "momentum_norm": Observer.momentum_norm,
     "validation_loss": Observer.validation_loss,
 }
 

@@ -22,7 +22,7 @@ from ademamix.training.job import FAILED, Job
 from ademamix.training.language import LanguageTask
 from ademamix.training.log import Metrics
 from ademamix.training.loop import Trainer, train
-from ademamix.training.observe import refuse_unknown
+from ademamix.training.observe import refuse_unknown, weights_needed
 from ademamix.training.stop import Stop, catching
 
 
@@ -149,7 +149,9 @@ def _usable(state: dict[str, Any], job: Job, run: Run) -> bool:
     """Whether everything wanted up to the checkpoint was kept and observed on the way there."""
     step = state["step"]
     whole = {k for k in job.keep if k <= step} <= run.checkpoint_steps()
-    return whole and covers(state["observed"], job.observe, until=step)
+    remembered = {t for t, last in weights_needed(job.observe).items() if t <= step < last}
+    ready = remembered <= state.get("observer", {}).keys()
+    return whole and ready and covers(state["observed"], job.observe, until=step)
 
 
 @cache

@@ -19,6 +19,10 @@ from ademamix.spec import Constant, Fork, Need, RunSpec, override
 from ademamix.store import Store
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
+from ademamix.training.language import LanguageTask
+from ademamix.training.log import Metrics
+from ademamix.training.loop import Trainer
+from ademamix.training.loop import train as train_loop
 from ademamix.training.worker import work
 
 VALIDATION = "validation_loss:8"
@@ -105,6 +109,39 @@ def test_observing_logging_and_saving_change_no_bit(
         assert train(other, root, data_root) == 0
         for part in ("model", "optimizer"):
             assert same(state(root, ademamix_spec)[part], straight[part])
+
+
+def test_displacements_and_momentum_norms(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+    """Against checkpoints; a stop between the two ends of a displacement changes nothing."""
+    lag, ends, norm = 7, frozenset({7, 40, 60}), "momentum_norm:exp_avg_slow"
+    observe = {**OBSERVE, f"displacement:{lag}": ends, norm: frozenset({40})}
+    keep = frozenset({33, 40, 53, 60})
+    straight, halting = tmp_path / "straight", tmp_path / "halting"
+    wanted = job(ademamix_spec, observe=observe, keep=keep)
+    assert train(wanted, straight, data_root) == 0
+    rows = {row["step"]: row for row in Store(straight).run(ademamix_spec.id).metrics()}
+    for end in (40, 60):
+        early, late = (state(straight, ademamix_spec, step)["model"] for step in (end - lag, end))
+        moved = sum(float((late[name] - early[name]).double().square().sum()) for name in late) ** 0.5
+        assert rows[end][f"displacement:{lag}"] == pytest.approx(moved, rel=1e-6)
+    assert rows[7]["displacement:7"] > 0  # from the initial weights
+    slow = [s["exp_avg_slow"] for s in state(straight, ademamix_spec, 40)["optimizer"]["state"].values()]
+    assert rows[40][norm] == pytest.approx(float(torch.cat([m.flatten() for m in slow]).norm()), rel=1e-5)
+
+    run = Store(halting).run(ademamix_spec.id)
+    run.begin(ademamix_spec)
+    stopped = Trainer(wanted, LanguageTask(ademamix_spec, data_root, torch.device("cpu")))
+
+    class AtStep36:
+        def __bool__(self) -> bool:
+            return stopped.step >= 36
+
+    metrics = Metrics(run.metrics_path, 0)
+    train_loop(stopped, metrics, run, AtStep36())  # type: ignore[arg-type]
+    metrics.close()
+    assert max(run.checkpoint_steps()) == 36
+    assert train(wanted, halting, data_root) == 0
+    assert {row["step"]: row for row in run.metrics()} == rows
 
 
 def test_micro_batches_give_the_same_gradient(

@@ -1,0 +1,128 @@
+"""Figure 27: early updates without warm-ups of α and β3."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, lower, ranking
+from analysis.tables import tabulate
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 27
+TITLE = "Early updates without warm-ups (110M, batch 32, no weight decay)"
+
+PANELS = "ab"
+SIZE = "110M"
+HORIZON = 256_000
+BATCH = 32
+ALPHAS = (0.1, 0.3, 0.6, 0.9)
+LAG = 1_000  # steps of the paper, over which panel a measures how far the weights move
+
+
+def name_of(alpha: float) -> str:
+    return f"α = {alpha}"
+
+
+def _line(label: str, optimizer: str, **changes: float | None) -> Line:
+    paper = run(SIZE, optimizer, HORIZON, weight_decay=0.0, **changes).changed(batch=BATCH)
+    return Line("b", label, paper, HORIZON)
+
+
+LINES = [
+    _line("AdamW", ADAMW),
+    *(_line(name_of(alpha), ADEMAMIX, alpha=alpha, alpha_warmup=None, beta3_warmup=None) for alpha in ALPHAS),
+]
+TITLES = {"a": "(a) how far the weights move", "b": "(b) loss"}
+
+
+def displacement(scale: Scale) -> tuple[str, frozenset[int]]:
+    """The quantity of panel a, and its steps: as often as the validation loss, after one lag at least."""
+    lag, until = scale.steps(LAG), scale.steps(HORIZON)
+    first = frozenset(range(lag, 4 * lag + 1, lag))  # closely at the start, where the updates explode
+    return f"displacement:{lag}", first | {t for t in scale.validation_steps(until) if t >= lag}
+
+
+def needs(scale: Scale) -> list[Need]:
+    quantity, steps = displacement(scale)
+    loss = lines.needs(LINES, scale)
+    return [*loss, *(replace(need, panel="a", observe={quantity: steps}) for need in loss)]
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    """Panel a: x the step at which the displacement begins, y its norm. Panel b: validation loss."""
+    import pandas as pd
+
+    scale = results.scale
+    quantity, _ = displacement(scale)
+    rows = [
+        ("a", line.label, seed, step - scale.steps(LAG), value)
+        for line in LINES
+        if results.wants("a")
+        for seed in scale.seeds.sweep
+        for step, value in results.curve(scale.map(line.run, seed), quantity, scale.steps(HORIZON))
+    ]
+    return pd.concat([tabulate(rows), lines.table(LINES, results)], ignore_index=True)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import curves, style
+
+    shown = curves.panels(frame)
+    figure, axes = curves.grid(len(shown))
+    ramp = style.ramp(ALPHAS)
+    looks: dict[str, dict[str, object]] = {"AdamW": {"color": style.colour("AdamW"), "linestyle": "--"}}
+    looks |= {name_of(alpha): {"color": ramp[alpha], "linewidth": 1.1} for alpha in ALPHAS}
+    for one, panel in zip(axes, shown, strict=True):
+        rows = frame[frame["panel"] == panel]
+        if panel == "b":
+            curves.draw_panel(one, rows, looks, TITLES[panel], tail=0.1)
+            one.set_ylabel(curves.LOSS)
+        else:
+            for name, look in looks.items():
+                curves.draw_series(one, rows[rows["series"] == name], label=name, **look)
+            one.set(title=TITLES[panel], xlabel=curves.STEPS, yscale="log")
+            one.set_ylabel("‖θ(t + 1000) − θ(t)‖, in the paper's steps")
+            one.xaxis.set_major_formatter(curves.thousands)
+        one.legend(loc="upper right")
+    return figure
+
+
+def _explode(frame: "pd.DataFrame") -> list[Effect]:
+    """The largest displacement of each α, divided by AdamW's largest."""
+    rows = frame[frame["panel"] == "a"]
+    top = rows[rows["y"] < float("inf")].groupby("series")["y"].max()
+    return [
+        Effect(f"{name_of(alpha)} / AdamW", (float(top[name_of(alpha)] / top["AdamW"]),), exact=True)
+        for alpha in ALPHAS
+    ]
+
+
+def _worse(frame: "pd.DataFrame") -> list[Effect]:
+    return [effect for alpha in ALPHAS for effect in lower("b", "AdamW", name_of(alpha), SIZE)(frame)]
+
+
+CLAIMS = [
+    Claim(
+        name="early-updates-explode",
+        statement="Without schedules, the early updates of AdEMAMix explode.",
+        statistic="largest displacement over 1,000 of the paper's steps, relative to AdamW's (one seed)",
+        measure=_explode,
+        threshold=2.0,
+    ),
+    Claim(
+        name="never-recovers",
+        statement="The runs diverge or never recover: they end higher than AdamW.",
+        statistic="final validation loss, AdEMAMix − AdamW; infinite where it diverges",
+        measure=_worse,
+        report=ranking("b", ["AdamW", *map(name_of, ALPHAS)]),
+    ),
+]

@@ -1,0 +1,142 @@
+"""The plans of the sweeps at `paper`: runs, steps, batches and values of the paper, typed in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ademamix import registry
+from ademamix.plan import entries, unite
+from ademamix.report import plan_json
+from ademamix.scale import scale
+from ademamix.store import Store
+
+Run = dict[str, Any]
+SMALL, LARGE = 768, 2048  # widths of 110M and 1.3B
+
+
+def runs(*figures: str) -> list[Run]:
+    chosen = [found for name in figures for found in registry.named(name)]
+    wanted = unite(registry.needs(chosen, scale("paper")))
+    return plan_json(entries(wanted, wanted, Store(Path("/nonexistent"))), scale("paper"))["runs"]
+
+
+def ademamix(found: list[Run]) -> list[dict[str, Any]]:
+    return [run["optimizer"] for run in found if run["optimizer"]["kind"] == "ademamix"]
+
+
+def baselines(found: list[Run]) -> list[Run]:
+    return [run for run in found if run["optimizer"]["kind"] == "adamw"]
+
+
+def common(found: list[Run], width: int, steps: int, batch: int) -> None:
+    for run in found:
+        assert (run["model"]["width"], run["steps"], run["batch"]) == (width, steps, batch)
+        assert run["tokens"] == steps * batch * 1024
+        assert run["schedule"] == {"kind": "cosine", "warmup": 3000, "horizon": steps}
+        assert run["fork_step"] is None
+
+
+def test_figure_13() -> None:
+    found = runs("13")
+    common(found, SMALL, 256_000, 64)
+    assert [o["alpha"] for o in ademamix(found)] == [10.0] * 11
+    warmups = {(o.get("alpha_warmup"), o["beta3_warmup"]) for o in ademamix(found)}
+    both = {(t, t) for t in (10_000, 30_000, 50_000, 70_000, 90_000, 128_000)}
+    assert warmups == both | {(t, 256_000) for t in (None, 10_000, 50_000, 70_000, 256_000)}
+    assert len(baselines(found)) == 1
+
+
+def test_figure_14() -> None:
+    small, large = runs("14a"), runs("14b")
+    common(small, SMALL, 256_000, 64)
+    common(large, LARGE, 256_000, 128)
+    values = lambda found: {(o["alpha"], o.get("alpha_warmup")) for o in ademamix(found)}  # noqa: E731
+    assert values(small) == {(a, t) for a in (2, 6) for t in (None, 256_000)}
+    assert values(large) == {(1, None), (3, None), (5, None), (5, 256_000)}
+    assert {o["beta3_warmup"] for o in ademamix(small + large)} == {256_000}
+    assert (len(baselines(small)), len(baselines(large))) == (1, 0)
+
+
+def test_figure_15() -> None:
+    first, second = runs("15a"), runs("15b")
+    common(first + second, SMALL, 256_000, 64)
+    pairs = {
+        (json_clip(run), run["optimizer"]["alpha"]) for run in first if run["optimizer"]["kind"] == "ademamix"
+    }
+    assert pairs == {(clip, alpha) for clip in (0.1, 1, 5) for alpha in (8, 2)}
+    assert {o.get("beta1", 0.9) for o in ademamix(second)} == {0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99}
+    assert {o["alpha"] for o in ademamix(second)} == {10}
+
+
+def json_clip(run: Run) -> float:
+    """Clipping is of the run, not of the optimizer: looked up by the run's id."""
+    needs = [need for f in registry.named("15") for need in f.needs(scale("paper"))]
+    return next(need.run.clipping for need in needs if need.run.id == run["id"])  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("figure", "count"), [("16", 8), ("17", 12)])
+def test_figures_16_and_17(figure: str, count: int) -> None:
+    found = runs(figure)
+    assert len(found) == count
+    for run in found:
+        assert run["batch"] == {256_000: 64, 128_000: 128, 64_000: 256, 32_000: 512}[run["steps"]]
+        assert run["schedule"] == {"kind": "cosine", "warmup": 3000, "horizon": run["steps"]}
+        if run["optimizer"]["kind"] == "ademamix":
+            assert run["optimizer"]["alpha_warmup"] == run["optimizer"]["beta3_warmup"] == run["steps"]
+    assert {run["tokens"] for run in found} == {256_000 * 64 * 1024}
+    assert {o["beta3"] for o in ademamix(found)} == ({0.9999} if figure == "16" else {0.9999, 0.999})
+
+
+def test_figure_19() -> None:
+    first, second = runs("19a"), runs("19b")
+    common(first + second, SMALL, 256_000, 64)
+    assert {run["optimizer"].get("beta1", 0.9) for run in first} == {0.9, 0.99, 0.999, 0.9999, 0.99999}
+    assert not any("beta1_warmup" in run["optimizer"] for run in first)
+    ramped = [run["optimizer"] for run in second if "beta1_warmup" in run["optimizer"]]
+    betas = {(o["beta1"], o.get("beta2", 0.999)) for o in ramped}
+    assert betas == {(b, 0.999) for b in (0.99, 0.999, 0.9999, 0.99995, 0.99999)} | {(0.99999, 0.9999)}
+    assert {o["beta1_warmup"] for o in ramped} == {256_000}
+    assert len(second) == 7
+
+
+def test_figure_21() -> None:
+    found = runs("21")
+    values = {(run["batch"], run["optimizer"].get("beta1", 0.9)) for run in found}
+    assert values == {(batch, beta1) for batch in (4, 8, 16, 32, 64, 128) for beta1 in (0, 0.9)}
+    assert {run["steps"] for run in found} == {256_000}
+
+
+def test_figure_22() -> None:
+    found = runs("22")
+    common(found, LARGE, 770_000, 128)
+    assert sorted(o.get("beta1", 0.9) for o in ademamix(found)) == [0, 0.9]
+    assert len(baselines(found)) == 1
+    assert {round(run["tokens"] / 1e9) for run in found} == {101}
+
+
+def test_figure_27() -> None:
+    found = runs("27")
+    common(found, SMALL, 256_000, 32)
+    assert {run["optimizer"]["weight_decay"] for run in found} == {0}
+    assert {o["alpha"] for o in ademamix(found)} == {0.1, 0.3, 0.6, 0.9}
+    assert all("alpha_warmup" not in o and "beta3_warmup" not in o for o in ademamix(found))
+    observed = {q for f in registry.named("27") for need in f.needs(scale("paper")) for q in need.observe}
+    assert "displacement:1000" in observed
+
+
+def test_figure_29_is_figure_1c() -> None:
+    assert {run["id"] for run in runs("29")} == {run["id"] for run in runs("1c")}
+    assert max(run["steps"] for run in runs("29")) == 1_500_000
+
+
+def test_figure_33() -> None:
+    found = runs("33")
+    common(found, SMALL, 256_000, 64)
+    three = [run["optimizer"] for run in found if run["optimizer"]["kind"] == "ad3emamix"]
+    assert {(o["beta3"], o["beta4"]) for o in three} == {
+        (0.9999, 0.99999), (0.999, 0.99999), (0.999, 0.9999), (0.99, 0.9999), (0.99, 0.99999)
+    }  # fmt: skip
+    assert {o["alpha"] for o in three} | {o["alpha"] for o in ademamix(found)} == {4}
+    assert {o["alpha_warmup"] for o in three} == {o["beta3_warmup"] for o in three} == {256_000}
+    assert len(found) == 7
