@@ -1,5 +1,6 @@
 """Loss curves: the lines of a figure, each a run of the paper, and what they need and tabulate."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,7 +57,7 @@ def draw(
     lines: Sequence[Line],
     titles: Mapping[str, str],
     looks: Mapping[str, Mapping[str, Any]] | None = None,
-    columns: int = 2,
+    columns: int = 3,
 ) -> "Figure":
     """A panel for each letter the frame holds: AdamW dashed in its own colour, the rest a ramp in order.
 
@@ -70,7 +71,9 @@ def draw(
     from analysis import curves, style
 
     shown = curves.panels(frame)
-    figure, axes = curves.grid(len(shown))
+    # Legends go below the panels: somewhere in a sweep, a curve passes through every corner.
+    entries = max(sum(line.panel == panel for line in lines) for panel in shown)
+    figure, axes = curves.grid(len(shown), below=0.1 + 0.14 * math.ceil(entries / columns))
     for one, panel in zip(axes, shown, strict=True):
         names = [line.label for line in lines if line.panel == panel]
         swept = [name for name in names if name != "AdamW"]
@@ -80,7 +83,7 @@ def draw(
             found["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
         found |= {name: look for name, look in (looks or {}).items() if name in names}
         curves.draw_panel(one, frame[frame["panel"] == panel], found, titles[panel], tail=0.15)
-        one.legend(loc="upper right", ncols=columns)
+        one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.0)
     curves.name_loss_axis(axes)
     return figure
 

@@ -41,7 +41,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     from analysis import style
 
     looks = {WITH: {"color": style.colour(WITH)}, WITHOUT: {"color": "#56B4E9", "linestyle": "-."}}
-    return lines.draw(frame, LINES, {"": f"{SIZE}, T = 770k"}, looks, columns=1)
+    return lines.draw(frame, LINES, {"": f"{SIZE}, T = 770k"}, looks, columns=2)
 
 
 CLAIMS = [

@@ -52,7 +52,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     from analysis import style
 
     looks = {TWO: {"color": style.colour("AdEMAMix")}}
-    return lines.draw(frame, LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=1)
+    return lines.draw(frame, LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=2)
 
 
 NOTHING = 0.01  # nats; a gain below this counts as nothing
