@@ -86,6 +86,8 @@ def named(name: str) -> list[Figure]:
     for part in parts:
         if panel in part.module.PANELS:
             return [replace(part, panel=panel)]
+    if panel in str(catalogue()["figures"].get(number, {}).get("panels", "")):
+        raise UserError(f"panel {panel} of figure {number} is not built yet")
     letters = [letter for part in parts for letter in part.module.PANELS]
     raise UserError(f"figure {number} has no panel {panel}{did_you_mean(panel, letters)}")
 

@@ -6,7 +6,7 @@ configs/scales/<name>.yaml.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -77,6 +77,7 @@ class Scale(Frozen):
     models: dict[str, Transformer] = Field(default_factory=dict)
     lr: dict[str, dict[str, NonNegative]] = Field(default_factory=dict)
     seeds: Seeds = Seeds()
+    grid_points: Steps | None = None  # at most so many values along each axis of a figure's grid
     validation: Validation
     log_every: Steps  # steps per logged mean of the training loss
     checkpoint_seconds: Positive
@@ -87,6 +88,11 @@ class Scale(Frozen):
     def steps(self, paper_steps: int) -> int:
         """n → n·H/256k, rounded half up, at least 1."""
         return max(1, (2 * paper_steps * self.horizon + PAPER_HORIZON) // (2 * PAPER_HORIZON))
+
+    def thinned(self, values: Sequence[float]) -> list[float]:
+        """The values of a grid's axis, or as many of them, evenly spaced, as this scale runs."""
+        n = min(self.grid_points or len(values), len(values))
+        return [values[round(i * (len(values) - 1) / max(1, n - 1))] for i in range(n)]
 
     def warmup(self, paper_steps: int | None) -> int | None:
         """As `steps`; no warm-up (None, or the paper's 0) stays none."""

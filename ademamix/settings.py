@@ -110,6 +110,7 @@ class LanguageModel(Frozen):
     equally_good_alpha: tuple[float, ...] = ()
     tried: Tried
     lion: Lion | None = None
+    in_table_1: bool = True
 
 
 @cache
@@ -124,10 +125,16 @@ def read_yaml(name: str) -> Any:
     return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
+def table_sizes() -> list[str]:
+    """The sizes of the paper's Table 1, smallest first."""
+    return [name for name in language_models() if language_model(name).in_table_1]
+
+
 def language_models() -> list[str]:
     """Names of the paper's language-model sizes, smallest first."""
     paths = (checkout() / "configs" / "models" / "language").glob("*.yaml")
-    return sorted((path.stem for path in paths), key=lambda name: language_model(name).model.width)
+    models = {path.stem: language_model(path.stem).model for path in paths}
+    return sorted(models, key=lambda name: models[name].width * models[name].layers)
 
 
 @cache

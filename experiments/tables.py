@@ -10,8 +10,8 @@ from ademamix.errors import UserError
 from ademamix.registry import catalogue
 from ademamix.scale import PAPER_HORIZON, Scale
 from ademamix.settings import ADAMW, ADEMAMIX, LanguageModel, Range, Searched, language, language_model
-from ademamix.settings import language_models as sizes
 from ademamix.settings import run as paper_run
+from ademamix.settings import table_sizes as sizes
 from ademamix.spec import Adam, AdEMAMix, Cosine, RunSpec, Transformer
 from ademamix.vision_settings import ViT, vision
 from analysis.typeset import Cell, PaperTable, Value, number

@@ -140,3 +140,18 @@ def test_figure_33() -> None:
     assert {o["alpha"] for o in three} | {o["alpha"] for o in ademamix(found)} == {4}
     assert {o["alpha_warmup"] for o in three} == {o["beta3_warmup"] for o in three} == {256_000}
     assert len(found) == 7
+
+
+def test_figure_24() -> None:
+    found = runs("24")
+    common(found, SMALL, 128_000, 64)
+    assert {run["model"]["layers"] for run in found} == {6}
+    rates = [round(0.4e-3 + 0.2e-3 * i, 6) for i in range(7)]
+    pairs = {
+        kind: {(o["alpha"], o["lr"]) for o in (run["optimizer"] for run in found) if o["kind"] == kind}
+        for kind in ("ademamix", "ademamix-convex")
+    }
+    assert pairs["ademamix"] == {(2.0 * i, lr) for i in range(1, 8) for lr in rates}
+    assert pairs["ademamix-convex"] == {(round(0.1 * i, 1), lr) for i in range(3, 10) for lr in rates}
+    assert sorted(run["optimizer"]["lr"] for run in baselines(found)) == rates
+    assert len(found) == 49 + 49 + 7

@@ -1,0 +1,141 @@
+"""Figure 24: learning rate and α in two forms of the update."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, CONVEX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, final
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 24
+TITLE = "Learning rate and α in two forms of the update (6-layer model)"
+
+PANELS = "ab"
+SIZE = "6-layer"
+HORIZON = 128_000  # not given; half of the other figures'
+LRS = (4e-4, 6e-4, 8e-4, 1e-3, 1.2e-3, 1.4e-3, 1.6e-3)
+ALPHAS = {"a": (2, 4, 6, 8, 10, 12, 14), "b": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)}
+FORMS = {"a": ADEMAMIX, "b": CONVEX}
+TITLES = {"a": "(a) m1 + α·m2", "b": "(b) (1 − α)·m1 + α·m2"}
+
+
+def adamw_name(lr: float) -> str:
+    return f"AdamW, lr = {lr:g}"
+
+
+def cell_name(alpha: float, lr: float) -> str:
+    return f"α = {alpha:g}, lr = {lr:g}"
+
+
+def lines_at(scale: Scale) -> list[Line]:
+    """The grids, thinned where the scale says so; AdamW at every rate beside each."""
+    rates = scale.thinned(LRS)
+    found = []
+    for panel, form in FORMS.items():
+        found += [Line(panel, adamw_name(lr), run(SIZE, ADAMW, HORIZON, lr=lr), HORIZON) for lr in rates]
+        for alpha in scale.thinned(ALPHAS[panel]):
+            for lr in rates:
+                paper = run(SIZE, form, HORIZON, lr=lr, alpha=alpha)
+                found.append(Line(panel, cell_name(alpha, lr), paper, HORIZON))
+    return found
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(lines_at(scale), scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    """Whole curves: x the scale's own steps, y validation loss. The maps are of the last values."""
+    return lines.table(lines_at(results.scale), results)
+
+
+def cells(frame: "pd.DataFrame", panel: str) -> dict[tuple[float, float], float]:
+    """(α, lr) → final loss, of the first seed."""
+    names = {cell_name(alpha, lr): (alpha, lr) for alpha in ALPHAS[panel] for lr in LRS}
+    there = frame[frame["panel"] == panel]["series"].unique()
+    return {at: next(iter(final(frame, panel, name).values())) for name, at in names.items() if name in there}
+
+
+def best_adamw(frame: "pd.DataFrame", panel: str) -> float:
+    """The lowest final loss of AdamW over the learning rates."""
+    there = set(frame[frame["panel"] == panel]["series"])
+    names = [adamw_name(lr) for lr in LRS if adamw_name(lr) in there]
+    return min(next(iter(final(frame, panel, name).values())) for name in names)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    """A map of the final loss for each form, one colour scale, with the level of the best AdamW."""
+    import numpy as np
+
+    from analysis import curves
+
+    shown = curves.panels(frame)
+    figure, axes = curves.grid(len(shown), below=0.2)
+    found = {panel: cells(frame, panel) for panel in shown}
+    values = [loss for of in found.values() for loss in of.values() if loss < float("inf")]
+    for one, panel in zip(axes, shown, strict=True):
+        alphas, rates = (sorted({at[i] for at in found[panel]}) for i in (0, 1))
+        loss = np.array([[found[panel][alpha, lr] for lr in rates] for alpha in alphas])
+        loss = np.where(np.isfinite(loss), loss, np.nan)
+        image = one.imshow(loss, origin="lower", aspect="auto", cmap="viridis")
+        image.set_clim(min(values), float(np.quantile(values, 0.95)))
+        level = best_adamw(frame, panel)
+        if min(loss.shape) > 1 and np.nanmin(loss) < level < np.nanmax(loss):
+            one.contour(loss, levels=[level], colors=["#D55E00"], linewidths=1.5)
+        one.set_xticks(range(len(rates)), [f"{lr * 1e3:g}" for lr in rates])
+        one.set_yticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
+        beaten = np.nansum(loss < level)
+        one.set_title(f"{TITLES[panel]}: {beaten:.0f} of {loss.size} beat AdamW")
+        one.set(xlabel="learning rate of the paper (1e-3)", ylabel="α")
+        one.grid(visible=False)
+    bar = figure.colorbar(image, ax=axes, label=f"final {curves.LOSS}", extend="max")
+    bar.ax.axhline(best_adamw(frame, shown[0]), color="#D55E00", linewidth=1.5)
+    return figure
+
+
+def _share(panel: str, least: float) -> "Callable[[pd.DataFrame], Sequence[Effect]]":
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        found, level = cells(frame, panel), best_adamw(frame, panel)
+        beat = sum(loss < level for loss in found.values())
+        what = f"{beat} of {len(found)} pairs, best AdamW {level:.4f}"
+        return [Effect(what, (beat / len(found) - least,), exact=True)]
+
+    return measure
+
+
+def _gains(frame: "pd.DataFrame") -> list[Effect]:
+    """The best gain over the best AdamW, of the first form minus that of the second."""
+    best = {panel: best_adamw(frame, panel) - min(cells(frame, panel).values()) for panel in FORMS}
+    what = f"best gain {best['a']:.4f} − {best['b']:.4f}"
+    return [Effect(what, (best["a"] - best["b"],), runs=2, size=SIZE)]
+
+
+CLAIMS = [
+    Claim(
+        name="all-beat-adamw",
+        statement="With m1 + α·m2, every pair of learning rate and α beats the best AdamW.",
+        statistic="share of the pairs that end below the best AdamW over the learning rates, minus 0.98",
+        measure=_share("a", 0.98),
+    ),
+    Claim(
+        name="most-beat-adamw",
+        statement="With (1 − α)·m1 + α·m2, most do.",
+        statistic="share of the pairs that end below the best AdamW, minus one half",
+        measure=_share("b", 0.5),
+    ),
+    Claim(
+        name="by-less",
+        statement="In the second form they win by less.",
+        statistic="best gain over the best AdamW in the first form minus that in the second",
+        measure=_gains,
+    ),
+]
