@@ -99,7 +99,9 @@ def latex(table: PaperTable) -> str:
     frame[headings] = frame[headings].map(escaped)
     frame = frame.replace("–", "--")
     caption = escaped(f"{table.caption} {table.note}".strip())
-    return frame.to_latex(index=False, escape=False, caption=caption, label=f"tab:{table.name}", position="t")
+    label = f"tab:{table.name}"
+    text = frame.to_latex(index=False, escape=False, caption=caption, label=label, position="t")
+    return text.replace("[t]\n", "[t]\n\\centering\n\\footnotesize\n", 1)
 
 
 def csv(table: PaperTable) -> str:
