@@ -104,12 +104,14 @@ def produce(
 
     folders = [out / ("exact" if figure.exact else at.name) for figure in figures]
     for figure, folder in zip(figures, folders, strict=True):
-        table = folder / f"{figure.name}.csv"
-        write_table(figure.module.table(Results(at, store, figure.panel, settings)), table)
-        for path in write_drawing(figure, table, folder):
-            print(path)
+        table = figure.module.table(Results(at, store, figure.panel, settings))
+        write_table(table, folder / f"{figure.name}.csv")
     if not all(figure.exact for figure in figures):
         write_noise(everything.values(), at, store, out / at.name / "noise.csv")
+    # After the noise, whose bands are drawn.
+    for figure, folder in zip(figures, folders, strict=True):
+        for path in write_drawing(figure, folder / f"{figure.name}.csv", folder):
+            print(path)
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
     asked = {figure.whole.name for figure in figures}
     for folder in sorted(set(folders)):

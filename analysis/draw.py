@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ademamix.registry import Figure
 from analysis.judge import folders
+from analysis.noise import read_noise
 from analysis.tables import read_table
 
 
@@ -23,6 +24,7 @@ def write_drawing(figure: Figure, table: Path, out: Path) -> list[Path]:
     frame = read_table(table)
     if figure.panel:
         frame = frame[frame["panel"] == figure.panel]
+    frame.attrs["noise"] = read_noise(table.parent / "noise.csv")  # for the bands of single seeds
     out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(SETTINGS):
         drawing = figure.module.draw(frame)

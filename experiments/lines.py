@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ademamix.scale import Scale, refuse_collisions
+from ademamix.scale import Scale, refuse_collisions, size_of
 from ademamix.spec import Need, RunSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from analysis.noise import Noise
     from analysis.results import Results
 
 SeedsOf = Literal["headline", "sweep"]
@@ -72,7 +74,7 @@ def draw(
 
     shown = curves.panels(frame)
     # Legends go below the panels: somewhere in a sweep, a curve passes through every corner.
-    entries = max(sum(line.panel == panel for line in lines) for panel in shown)
+    entries = 1 + max(sum(line.panel == panel for line in lines) for panel in shown)
     figure, axes = curves.grid(len(shown), below=0.1 + 0.14 * math.ceil(entries / columns))
     for one, panel in zip(axes, shown, strict=True):
         names = [line.label for line in lines if line.panel == panel]
@@ -82,10 +84,21 @@ def draw(
         if "AdamW" in names:
             found["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
         found |= {name: look for name, look in (looks or {}).items() if name in names}
-        curves.draw_panel(one, frame[frame["panel"] == panel], found, titles[panel], tail=0.15)
+        rows = frame[frame["panel"] == panel]
+        curves.draw_panel(one, rows, found, titles[panel], tail=0.15)
+        _draw_noise(one, rows, next(line for line in lines if line.panel == panel), frame.attrs.get("noise"))
         one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.0)
     curves.name_loss_axis(axes)
     return figure
+
+
+def _draw_noise(axes: "Axes", rows: "pd.DataFrame", line: Line, noise: "Noise | None") -> None:
+    """A band of ±2σ over seeds around the first line of a panel, where runs have one seed only."""
+    own = rows[rows["series"] == line.label].sort_values("x")
+    sigma = noise.of(size_of(line.run.model).name) if noise else None
+    if sigma is not None and own["seed"].nunique() == 1:
+        low, high = own["y"] - 2 * sigma, own["y"] + 2 * sigma
+        axes.fill_between(own["x"], low, high, color="0.5", alpha=0.25, linewidth=0, label="± 2σ over seeds")
 
 
 def steps_named(lines: Sequence[Line]) -> set[int]:
