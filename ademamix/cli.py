@@ -93,7 +93,7 @@ def chosen_scale(name: str, seeds: str | None) -> Scale:
         numbers = tuple(int(part) for part in seeds.split(","))
     except ValueError:
         raise UserError(f"--seeds takes numbers such as 0,1,2, not '{seeds}'") from None
-    return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers)})
+    return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers, tuning=numbers)})
 
 
 Runs = dict[str, Wanted]

@@ -51,10 +51,11 @@ class Machine(Frozen):
 
 
 class Seeds(Frozen):
-    """The seeds of a figure's runs: headline comparisons, and sweeps."""
+    """The seeds of a figure's runs: headline comparisons, sweeps, and searches, which report nothing."""
 
     headline: tuple[int, ...] = (0,)
     sweep: tuple[int, ...] = (0,)
+    tuning: tuple[int, ...] = (0,)
 
 
 class Validation(Frozen):
@@ -77,6 +78,8 @@ class Scale(Frozen):
     models: dict[str, Transformer] = Field(default_factory=dict)
     lr: dict[str, dict[str, NonNegative]] = Field(default_factory=dict)
     seeds: Seeds = Seeds()
+    search: Literal["grid", "coordinates"] = "coordinates"  # how hyperparameters are searched (Figure 32)
+    lion: dict[str, float] = Field(default_factory=dict)  # what the search found better, in the paper's units
     grid_points: Steps | None = None  # at most so many values along each axis of a figure's grid
     validation: Validation
     log_every: Steps  # steps per logged mean of the training loss

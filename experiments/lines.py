@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from analysis.noise import Noise
     from analysis.results import Results
 
-SeedsOf = Literal["headline", "sweep"]
+SeedsOf = Literal["headline", "sweep", "tuning"]
 
 
 @dataclass(frozen=True)

@@ -155,3 +155,27 @@ def test_figure_24() -> None:
     assert pairs["ademamix-convex"] == {(round(0.1 * i, 1), lr) for i in range(3, 10) for lr in rates}
     assert sorted(run["optimizer"]["lr"] for run in baselines(found)) == rates
     assert len(found) == 49 + 49 + 7
+
+
+def test_figure_32() -> None:
+    found = runs("32")
+    lion = [run["optimizer"] for run in found if run["optimizer"]["kind"] == "lion"]
+    common(found, SMALL, 256_000, 64)
+    assert len(lion) == 7 * 6 * 2 * 3 * 2  # all of Table 8, the best of it among them
+    assert {o["lr"] for o in lion} == {5e-5, 1e-4, 2e-4, 4e-4, 6e-4, 8e-4, 1e-3}
+    assert {o["weight_decay"] for o in lion} == {0.01, 0.125, 0.166, 0.25, 0.5, 1}
+    assert {(o["alpha"], o["beta"]) for o in lion} == {
+        (a, b) for a in (0.5, 0.7, 0.9) for b in (0.99, 0.9999)
+    }
+    assert len(baselines(found)) == 1
+
+
+def test_figure_32_searches_one_coordinate_at_a_time() -> None:
+    needs = [need for f in registry.named("32b") for need in f.needs(scale("cpu"))]
+    assert len(needs) == 1 + 6 + 5 + 1 + 2 + 1
+    assert {need.run.seed for need in needs} == {100}
+    best = next(need.run.optimizer for need in registry.named("32a")[0].needs(scale("cpu"))
+                if need.run.optimizer.kind == "lion")  # fmt: skip
+    assert best.lr == pytest.approx(
+        4e-4 / 1e-3 * 6e-3
+    )  # as AdamW's: the paper's ratio, times the scale's best
