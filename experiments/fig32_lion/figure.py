@@ -13,6 +13,7 @@ from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from analysis.results import Results
@@ -122,7 +123,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _draw_search(axes: "lines.Axes", rows: "pd.DataFrame") -> None:
+def _draw_search(axes: "Axes", rows: "pd.DataFrame") -> None:
     """The trials by the coordinate in which they differ from the paper's best; the lowest is named."""
     from matplotlib import colormaps
 
@@ -137,7 +138,7 @@ def _draw_search(axes: "lines.Axes", rows: "pd.DataFrame") -> None:
     for i, (group, points) in enumerate(groups.items()):
         x, y = zip(*points, strict=True)
         axes.plot(x, y, "o", markersize=3.5, color=colormaps["tab10"](i), label=group)
-    lowest = finite.loc[finite["y"].idxmin()]
+    lowest = finite.iloc[int(finite["y"].argmin())]
     axes.plot(lowest["x"], lowest["y"], "o", markersize=8, fillstyle="none", color="k", label="lowest")
     axes.set(title=TITLES["b"], xlabel="trial", ylabel="final validation loss (tuning seed)")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4, columnspacing=1.0)
@@ -145,7 +146,7 @@ def _draw_search(axes: "lines.Axes", rows: "pd.DataFrame") -> None:
 
 def _lowest(frame: "pd.DataFrame") -> dict[str, str]:
     rows = frame[frame["panel"] == "b"]
-    best = rows.loc[rows["y"].idxmin()]
+    best = rows.iloc[int(rows["y"].argmin())]
     return {"trials": str(len(rows)), "lowest trial": f"{best['series']}: {best['y']:.4f}"}
 
 
