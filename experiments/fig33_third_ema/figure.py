@@ -51,7 +51,7 @@ def table(results: "Results") -> "pd.DataFrame":
 def draw(frame: "pd.DataFrame") -> "Figure":
     from analysis import style
 
-    looks = {TWO: {"color": style.colour("AdEMAMix")}}
+    looks = {TWO: {"color": style.colour("AdEMAMix"), "linewidth": 2.0}}
     return lines.draw(frame, LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=2)
 
 
