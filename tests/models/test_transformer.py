@@ -5,7 +5,7 @@ import torch
 
 from ademamix.models.sizes import parameters, training_flops_per_token
 from ademamix.models.transformer import Transformer
-from ademamix.settings import language_model, language_models
+from ademamix.settings import language_model, table_sizes
 from ademamix.spec import RunSpec
 
 
@@ -17,7 +17,7 @@ def test_sizes_are_table_1(name: str, size: float) -> None:
 def test_table_1_itself() -> None:
     rows = [
         (m.name, m.model.width, m.model.heads, m.model.layers, m.batch, m.clipping)
-        for m in map(language_model, language_models())
+        for m in map(language_model, table_sizes())
     ]
     assert rows == [
         ("110M", 768, 12, 12, 64, 0.5),
