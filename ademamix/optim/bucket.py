@@ -70,18 +70,13 @@ class Bucket:
         m1 is rounded to nearest, m2 and ν stochastically, and so are parameters that have no master.
         """
         for i, key in enumerate(self.random_keys()):
-            pairs = [(self.m2[i], opened.m2[i]), (self.nu[i], opened.nu[i])]
-            if key is not None:
-                bits = rounding.random_bits(self.p[i], key)
-                for (stored, value), random in zip(pairs, (bits & 0xFFFF, bits >> 16), strict=True):
-                    _store(stored, value, random)
-            else:
-                for stored, value in pairs:
-                    _store(stored, value, None)
+            bits = None if key is None else rounding.random_bits(self.p[i], key)
             if self.m1 is not None and opened.m1 is not None:
                 _store(self.m1[i], opened.m1[i], None)
-            alone = key is not None and self.master is None
-            _store(self.p[i], opened.p[i], rounding.more_bits(bits) & 0xFFFF if alone else None)
+            _store(self.m2[i], opened.m2[i], None if bits is None else bits & 0xFFFF)
+            _store(self.nu[i], opened.nu[i], None if bits is None else bits >> 16)
+            more = None if bits is None or self.master is not None else rounding.more_bits(bits) & 0xFFFF
+            _store(self.p[i], opened.p[i], more)
 
 
 def _store(stored: Tensor, value: Tensor, random: Tensor | None) -> None:

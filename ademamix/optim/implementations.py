@@ -40,9 +40,7 @@ def choose(asked: str, device: torch.device) -> str:
     if asked == "c":
         if device.type != "cpu":
             raise RuntimeError(f"implementation='c' is for CPUs, and a parameter is on {device}")
-        lib = library()
-        if isinstance(lib, Unavailable):
-            raise RuntimeError(f"implementation='c' cannot be used: {lib}")
+        c.required()
     if asked == "triton":
         if not find_spec("triton"):
             raise RuntimeError("implementation='triton' cannot be used: triton is not installed")

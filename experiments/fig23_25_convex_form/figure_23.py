@@ -1,14 +1,13 @@
 """Figure 23: the weights of the two EMAs in two forms of the update (exact)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.claims import Claim, Effect
-from analysis.tables import tabulate
+from experiments.fig23_25_convex_form import schedules
 from experiments.fig23_25_convex_form.schedules import (
     ALPHA,
     CONVEX_ALPHA,
-    STEPS,
     alpha,
     linear_convex_alpha,
     lr,
@@ -26,7 +25,7 @@ TITLE = "Weights of the two EMAs in two forms of the update"
 EXACT = True
 
 M1, M2 = "weight of m1", "weight of m2"
-WEIGHTS: dict[tuple[str, str], Callable[[int], float]] = {
+WEIGHTS: schedules.Schedules = {
     ("a", M1): lr,
     ("a", M2): lambda t: lr(t) * alpha(t),
     ("b", M1): lambda t: lr(t) * (1 - linear_convex_alpha(t)),
@@ -36,12 +35,7 @@ WEIGHTS: dict[tuple[str, str], Callable[[int], float]] = {
 
 def table(results: "Results") -> "pd.DataFrame":
     """x: step; y: the factor of the EMA in the update."""
-    return tabulate(
-        (panel, name, 0, t, weight(t))
-        for (panel, name), weight in WEIGHTS.items()
-        if results.wants(panel)
-        for t in STEPS
-    )
+    return schedules.table(WEIGHTS, results)
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":

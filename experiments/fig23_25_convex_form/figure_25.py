@@ -1,15 +1,14 @@
 """Figure 25: the schedules with which the convex form makes the paper's update (exact)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ademamix.optim.schedules import convex_form
 from analysis.claims import Claim, Effect
-from analysis.tables import tabulate
+from experiments.fig23_25_convex_form import schedules
 from experiments.fig23_25_convex_form.schedules import (
     ALPHA,
     CONVEX_ALPHA,
-    STEPS,
     alpha,
     linear_convex_alpha,
     lr,
@@ -28,7 +27,7 @@ EXACT = True
 
 LR, LR_HAT = "η", "η̂ = η·(1 + α)"
 ALPHA_LINE, ALPHA_HAT, LINEAR = "α", "α̂ = α / (1 + α)", f"a linear ramp to {CONVEX_ALPHA:g}"
-SCHEDULES: dict[tuple[str, str], Callable[[int], float]] = {
+SCHEDULES: schedules.Schedules = {
     ("a", LR): lr,
     ("a", LR_HAT): lambda t: convex_form(lr(t), alpha(t))[0],
     ("b", ALPHA_LINE): alpha,
@@ -39,12 +38,7 @@ SCHEDULES: dict[tuple[str, str], Callable[[int], float]] = {
 
 def table(results: "Results") -> "pd.DataFrame":
     """x: step; y: the learning rate (panel a) or α (panel b)."""
-    return tabulate(
-        (panel, name, 0, t, schedule(t))
-        for (panel, name), schedule in SCHEDULES.items()
-        if results.wants(panel)
-        for t in STEPS
-    )
+    return schedules.table(SCHEDULES, results)
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":

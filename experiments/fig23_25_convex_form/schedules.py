@@ -3,14 +3,34 @@
 The forms: m1 + α·m2 (the paper's), and (1 − α)·m1 + α·m2 with α in [0, 1] (convex).
 """
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
 from ademamix.optim.schedules import alpha_at, cosine_lr
 from ademamix.settings import ADEMAMIX, run
 from ademamix.spec import Cosine
+from analysis.tables import tabulate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.results import Results
 
 T = 256_000
 ALPHA, CONVEX_ALPHA = 8.0, 0.9
 SHOWN_EVERY = 1_000
+Schedules = Mapping[tuple[str, str], Callable[[int], float]]  # (panel, series) → a function of the step
 STEPS = range(SHOWN_EVERY, T + 1, SHOWN_EVERY)
+
+
+def table(schedules: Schedules, results: "Results") -> "pd.DataFrame":
+    """x: step; y: each schedule's value."""
+    return tabulate(
+        (panel, name, 0, t, schedule(t))
+        for (panel, name), schedule in schedules.items()
+        if results.wants(panel)
+        for t in STEPS
+    )
 
 
 def lr(t: int) -> float:

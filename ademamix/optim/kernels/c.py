@@ -23,15 +23,25 @@ class CScalars(ctypes.Structure):
     )
 
 
+def required() -> ctypes.CDLL:
+    """The library.
+
+    Raises:
+        RuntimeError: there is none, and why.
+    """
+    lib = library()
+    if isinstance(lib, Unavailable):
+        raise RuntimeError(f"implementation='c' cannot be used: {lib}")
+    return lib
+
+
 def update(bucket: Bucket, s: Scalars) -> None:
     """One AdEMAMix update of every tensor of the bucket, in place.
 
     Raises:
         RuntimeError: there is no library.
     """
-    lib = library()
-    if isinstance(lib, Unavailable):
-        raise RuntimeError(f"implementation='c' cannot be used: {lib}")
+    lib = required()
     count = len(bucket.p)
     nothing = [0] * count
     # Eight words for each tensor, as `Tensor` of ademamix.c.
