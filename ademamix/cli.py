@@ -14,7 +14,7 @@ from ademamix.errors import UserError
 from ademamix.plan import Wanted, entries, unite
 from ademamix.registry import Figure
 from ademamix.scale import Scale, Seeds, scale, scales
-from ademamix.spec import RunSpec, UnknownKey, override, override_known
+from ademamix.spec import Need, RunSpec, UnknownKey, override, override_known
 from ademamix.store import Store, export, load_record
 
 Command = Callable[..., Any]
@@ -107,15 +107,23 @@ def wanted_runs(
     if not settings and until is None:
         return unite(asked), unite(registry.needs(registry.figures().values(), at))
     changed = {
-        name: [
-            replace(need, run=override_known(need.run, settings), until=until or need.until) for need in needs
-        ]
+        name: [cut(replace(need, run=override_known(need.run, settings)), until) for need in needs]
         for name, needs in asked.items()
     }
     for setting in settings:
         refuse_unknown_to_all([need.run for needs in asked.values() for need in needs], setting)
     runs = unite(changed)
     return runs, runs
+
+
+def cut(need: Need, until: int | None) -> Need:
+    """`need` up to step `until`; of a branch that starts later, its trunk up to there."""
+    if until is None:
+        return need
+    run = need.run
+    while run.fork and run.fork.step >= until:
+        run = run.fork.parent
+    return replace(need, run=run, until=until)
 
 
 def refuse_unknown_to_all(specs: list[RunSpec], setting: str) -> None:

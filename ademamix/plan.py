@@ -22,6 +22,7 @@ class Wanted:
     keep: frozenset[int] = frozenset()
     observe: Mapping[str, frozenset[int]] = field(default_factory=dict)
     figures: tuple[str, ...] = ()
+    shown: bool = False  # a figure shows it, not only branches of it
 
     @property
     def need(self) -> Need:
@@ -30,7 +31,7 @@ class Wanted:
     @property
     def new_steps(self) -> int:
         """Steps of its own: those after the fork."""
-        return self.until - (self.spec.fork.step if self.spec.fork else 0)
+        return self.until - first_step(self.spec)
 
     @property
     def tokens(self) -> int:
@@ -38,25 +39,39 @@ class Wanted:
 
     @property
     def flops(self) -> float:
-        return self.tokens * training_flops_per_token(self.spec.model, self.spec.sequence)
+        return self.new_steps * self.flops_per_step
+
+    @property
+    def flops_from_scratch(self) -> float:
+        """What its curve would cost without a trunk to start from; nothing for a mere trunk."""
+        return self.until * self.flops_per_step if self.shown else 0.0
+
+    @property
+    def flops_per_step(self) -> float:
+        return self.spec.tokens_per_step * training_flops_per_token(self.spec.model, self.spec.sequence)
 
 
 def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
-    """One `Wanted` for each run, by id; trunks of branches are wanted up to the fork."""
+    """One `Wanted` for each run, by id; trunks of branches are wanted up to the fork.
+
+    A branch's past is its trunk's: what is to be observed of it up to the fork is observed there.
+    """
     wanted: dict[str, Wanted] = {}
 
-    def add(need: Need, figure: str) -> None:
+    def add(need: Need, figure: str, shown: bool = True) -> None:
         spec = need.run
         old = wanted.get(spec.id, Wanted(spec, until=0))
         wanted[spec.id] = replace(
             old,
             until=max(old.until, need.until),
             keep=old.keep | need.keep,
-            observe=unite_observations(old.observe, own_observations(need)),
+            observe=unite_observations(old.observe, between(need.observe, first_step(spec), need.until)),
             figures=tuple(sorted({*old.figures, figure}, key=lambda f: (int(f), f))),
+            shown=old.shown or shown,
         )
         if fork := spec.fork:
-            add(Need(fork.parent, fork.step), figure)
+            past = between(need.observe, 0, fork.step)
+            add(Need(fork.parent, fork.step, observe=past), figure, shown=False)
 
     for figure, needs in needs_by_figure.items():
         for need in needs:
@@ -64,13 +79,18 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
     return wanted
 
 
-def own_observations(need: Need) -> dict[str, frozenset[int]]:
-    """What is observed of the run itself: a branch has no steps before its fork."""
-    first = need.run.fork.step if need.run.fork else 0
-    return {
-        quantity: frozenset(step for step in steps if step > first)
-        for quantity, steps in need.observe.items()
+def first_step(spec: RunSpec) -> int:
+    """The step a run starts from: 0, or the fork's."""
+    return spec.fork.step if spec.fork else 0
+
+
+def between(observe: Mapping[str, frozenset[int]], after: int, until: int) -> dict[str, frozenset[int]]:
+    """What is to be observed at steps of (after, until]."""
+    found = {
+        quantity: frozenset(step for step in steps if after < step <= until)
+        for quantity, steps in observe.items()
     }
+    return {quantity: steps for quantity, steps in found.items() if steps}
 
 
 def forks_of(wanted: Iterable[Wanted]) -> dict[str, dict[int, tuple[Need, ...]]]:
@@ -151,10 +171,18 @@ def cost(w: Wanted, scale: Scale, forks: int = 0) -> Cost:
 
     `forks`: at how many steps branches start from it.
     """
-    machine = scale.machine
     checkpoints = max(2, len(w.keep) + forks)  # two to resume from, while it trains
     size = checkpoints * BYTES_PER_PARAMETER * parameters(w.spec.model)
     return Cost(
-        hours=w.flops / (machine.peak_flops * machine.utilisation) / 3600,
+        hours=_hours(w.flops, scale),
         disk_bytes=size + BYTES_PER_LINE * w.new_steps // scale.log_every,
     )
+
+
+def hours_from_scratch(wanted: Iterable[Wanted], scale: Scale) -> float:
+    """Hours of one worker if every curve that a figure shows were trained from its first step."""
+    return _hours(sum(w.flops_from_scratch for w in wanted), scale)
+
+
+def _hours(flops: float, scale: Scale) -> float:
+    return flops / (scale.machine.peak_flops * scale.machine.utilisation) / 3600

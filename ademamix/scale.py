@@ -22,6 +22,7 @@ from ademamix.spec import (
     AnyOptimizer,
     Constant,
     Cosine,
+    Fork,
     Frozen,
     LinearDecay,
     NonNegative,
@@ -80,6 +81,8 @@ class Scale(Frozen):
     seeds: Seeds = Seeds()
     search: Literal["grid", "coordinates"] = "coordinates"  # how hyperparameters are searched (Figure 32)
     lion: dict[str, float] = Field(default_factory=dict)  # what the search found better, in the paper's units
+    injected_batches: Steps = 1  # batches B, one branch each, for the paper's one (Figures 4, 10)
+    followed_batches: Steps = 1  # training batches from each τ on (Figure 9)
     grid_points: Steps | None = None  # at most so many values along each axis of a figure's grid
     validation: Validation
     log_every: Steps  # steps per logged mean of the training loss
@@ -96,6 +99,12 @@ class Scale(Frozen):
         """The values of a grid's axis, or as many of them, evenly spaced, as this scale runs."""
         n = min(self.grid_points or len(values), len(values))
         return [values[round(i * (len(values) - 1) / max(1, n - 1))] for i in range(n)]
+
+    def fork_step(self, paper: Fork) -> int:
+        """Where a branch starts; one that injects a batch, just before the update that gets it."""
+        if paper.inject is None:
+            return self.steps(paper.step)
+        return max(1, self.steps(paper.step + 1) - 1)
 
     def warmup(self, paper_steps: int | None) -> int | None:
         """As `steps`; no warm-up (None, or the paper's 0) stays none."""
@@ -142,19 +151,23 @@ class Scale(Frozen):
                 return name
         return size_of(model).name
 
-    def map(self, paper: RunSpec, seed: int = 0) -> RunSpec:
-        """The run of this scale that stands for the paper's run `paper`."""
+    def map(self, paper: RunSpec, seed: int = 0, lr_of: str | None = None) -> RunSpec:
+        """The run of this scale that stands for the paper's run `paper`.
+
+        `lr_of`: the optimizer whose best learning rate the run's is relative to, where that is not the
+        usual one (`lr_follows`).
+        """
         size = size_of(paper.model)
         fork = paper.fork and paper.fork.model_copy(
             update={
-                "parent": self.map(paper.fork.parent, seed),
-                "step": self.steps(paper.fork.step),
+                "parent": self.map(paper.fork.parent, seed, lr_of),
+                "step": self.fork_step(paper.fork),
             }
         )
         return paper.changed(
             model=self.models.get(size.name, paper.model),
             data=paper.data if self.data is None else pysource_data(),
-            optimizer=self._optimizer(paper.optimizer, size, lr_follows(paper)),
+            optimizer=self._optimizer(paper.optimizer, size, lr_of or lr_follows(paper)),
             schedule=self._schedule(paper.schedule),
             batch=self.batch_size(paper.batch, size),
             sequence=self.sequence or paper.sequence,

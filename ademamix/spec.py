@@ -220,6 +220,10 @@ class RunSpec(Frozen):
         except ValidationError as error:
             raise UserError(explain(error, RunSpec)) from None
 
+    def branch(self, step: int, inject: int | None = None, **changes: Any) -> "RunSpec":
+        """The run that leaves this one after update `step`, with fields changed or a batch injected."""
+        return self.changed(fork=Fork(parent=self, step=step, inject=inject), **changes)
+
     def reseeded(self, seed: int) -> "RunSpec":
         """The same run, and the runs it branches from, with another seed."""
         fork = self.fork and self.fork.model_copy(update={"parent": self.fork.parent.reseeded(seed)})
@@ -293,10 +297,17 @@ def override(spec: RunSpec, settings: Iterable[str]) -> RunSpec:
 
 
 def override_known(spec: RunSpec, settings: Iterable[str]) -> RunSpec:
-    """As `override`, but a setting whose key this run does not have (AdamW has no alpha) is passed over."""
+    """As `override`, but a setting whose key this run does not have (AdamW has no alpha) is passed over.
+
+    What is set of a branch is set of its trunk, too.
+    """
+    settings = tuple(settings)
     for setting in settings:
         with suppress(UnknownKey):
             spec = override(spec, [setting])
+    if fork := spec.fork:
+        parent = override_known(fork.parent, settings)
+        spec = spec.changed(fork=fork.model_copy(update={"parent": parent}))
     return spec
 
 

@@ -3,6 +3,7 @@
 import math
 
 from ademamix.errors import UserError
+from ademamix.plan import first_step
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec, override_known
 from ademamix.store import Store
@@ -29,14 +30,22 @@ class Results:
         return self.panel in ("", panel)
 
     def curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
-        """(step, value) of an observed quantity up to step `until`.
+        """(step, value) of an observed quantity up to step `until`; up to its fork a branch is its trunk.
 
         A diverged run gives the part before it diverged, and infinity where it did.
 
         Raises:
             UserError: the run is not complete.
         """
-        run = self.store.run(override_known(spec, self.settings).id)
+        return self._curve(override_known(spec, self.settings), quantity, until)
+
+    def _curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
+        past: list[tuple[int, float]] = []
+        if fork := spec.fork:
+            past = self._curve(fork.parent, quantity, min(fork.step, until))
+            if past and past[-1][1] == math.inf:
+                return past
+        run = self.store.run(spec.id)
         outcome = run.outcome()
         if outcome is None:
             raise UserError(f"run {run.id} is not complete; train it with 'ademamix run --figure …'")
@@ -44,4 +53,4 @@ class Results:
         curve = [(int(r["step"]), r[quantity]) for r in rows if quantity in r]
         if outcome.status == "diverged":
             curve.append((outcome.step, math.inf))
-        return [(step, value) for step, value in curve if step <= until]
+        return past + [(step, value) for step, value in curve if first_step(spec) < step <= until]

@@ -21,6 +21,7 @@ from ademamix.optim.state import (
     laid_out_as,
     moments_dtype,
 )
+from ademamix.optim.switch import carry_over, groups_of_adamw, groups_of_ademamix
 
 if TYPE_CHECKING:
     from ademamix.optim.kernels.triton import DeviceUpdate
@@ -178,6 +179,47 @@ class AdEMAMix(Optimizer):
                 if name in own:
                     dtype = torch.float32 if name == MASTER else moments_dtype(p, group["state_dtype"])
                     own[name] = laid_out_as(p, whole[name].detach().to(p.device, dtype, copy=True))
+
+    @classmethod
+    def from_adamw(
+        cls, optimizer: torch.optim.Optimizer, *, beta3: float = 0.9999, alpha: float = 2.0, **options: Any
+    ) -> "AdEMAMix":
+        """Go on with AdEMAMix where a torch AdamW is (paper, Figures 5b, 5c and 26).
+
+        m1, ν, the step counts and the groups with their lr, (β1, β2), ε and weight decay are kept; m2
+        starts at 0. A warm-up of α or β3 counts from here. The paper switches with a smaller α than
+        from scratch (2 in place of 8 at 110M, 1 in place of 5 at 1.3B) and without warm-ups: longer
+        ones only delay the gain.
+
+        Args:
+            optimizer: torch.optim.AdamW; it is not used any more afterwards. A scheduler of its learning
+                rate has to be made again, for the new optimizer.
+            beta3: β3. Default 0.9999.
+            alpha: α. Default 2.0.
+            options: further options of `AdEMAMix`, such as `alpha_warmup`, `state_dtype`, `implementation`.
+
+        Raises:
+            TypeError: `optimizer` is not an AdamW.
+            ValueError: it uses amsgrad, or a weight decay that is not decoupled.
+        """
+        new = cls(groups_of_adamw(optimizer, beta3), alpha=alpha, **options)
+        carry_over(optimizer.state_dict()["state"], new)
+        return new
+
+    def to_adamw(self, **options: Any) -> torch.optim.AdamW:
+        """Go on with torch's AdamW from here: m2 is dropped, all the rest kept (Figure 11).
+
+        The loss falls at first and then rises; the end lies between those of the two optimizers.
+
+        Args:
+            options: of torch.optim.AdamW, such as `fused=True`.
+
+        Raises:
+            ValueError: this optimizer has master weights.
+        """
+        new = torch.optim.AdamW(groups_of_ademamix(self), **options)
+        carry_over(self.state_dict()["state"], new)
+        return new
 
     @overload
     def step(self, closure: None = None) -> None: ...

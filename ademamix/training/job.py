@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ademamix.plan import Entry
+from ademamix.plan import Entry, first_step
 from ademamix.scale import Scale
 from ademamix.spec import Need, RunSpec
 
@@ -37,7 +37,7 @@ class Job:
     @property
     def first_step(self) -> int:
         """The step the run starts from: 0, or the fork's."""
-        return self.spec.fork.step if self.spec.fork else 0
+        return first_step(self.spec)
 
 
 def job_of(entry: Entry, scale: Scale) -> Job:

@@ -14,6 +14,7 @@ from ademamix.models.transformer import Transformer
 from ademamix.spec import RunSpec
 
 AHEAD = 64  # updates whose windows are looked up at once
+RESERVE = 0  # the order in which batches are taken from the reserve split
 
 
 class LanguageTask:
@@ -60,12 +61,12 @@ class LanguageTask:
         return self._to_device(self.train.read(self._indices[row]))
 
     def reserve(self, number: int) -> Tensor:
-        """Batch `number` of the reserve split, in the order of the text."""
+        """Batch `number` of the reserve split, windows in an order that no run's seed changes."""
         split = self.tokens.split("reserve", self.spec.sequence)
-        first = number * self.spec.batch
-        if first + self.spec.batch > len(split):
+        size = self.spec.batch
+        if (number + 1) * size > len(split):
             raise UserError(f"the reserve split of {self.tokens.folder} has no batch {number}")
-        return self._to_device(split.read(np.arange(first, first + self.spec.batch)))
+        return self._to_device(split.read(order(RESERVE, number * size, size, len(split))))
 
     def loss(self, model: nn.Module, windows: Tensor) -> Tensor:
         """Mean cross-entropy, in nats per token, of predicting each next token."""

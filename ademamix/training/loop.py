@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ademamix.optim.build import build, carry_over, lr_at
+from ademamix.errors import UserError
+from ademamix.optim.build import build, lr_at
+from ademamix.optim.switch import carry_over
 from ademamix.store import Run
 from ademamix.training import checkpoint
 from ademamix.training.job import Job
@@ -109,7 +111,10 @@ class Trainer:
     def branch(self, state: dict[str, Any]) -> None:
         """Start from a checkpoint of the trunk."""
         self.model.load_state_dict(state["model"])
-        carry_over(state["optimizer"]["state"], self.optimizer)
+        try:
+            carry_over(state["optimizer"]["state"], self.optimizer)
+        except ValueError as problem:
+            raise UserError(str(problem)) from None
         self.step = self.window.first = state["step"]
 
 

@@ -44,7 +44,7 @@ class Observer:
         self.optimizer = optimizer
         self.batch = batch
         self.step = 0
-        self._validation: dict[str, list[Tensor]] = {}
+        self._batches: dict[str, list[Tensor]] = {}
         self._remembered: dict[int, list[Tensor]] = {}
         self._needed = weights_needed(wanted)
 
@@ -82,16 +82,34 @@ class Observer:
 
     def validation_loss(self, windows: str) -> float:
         """Mean loss over that many fixed windows of the validation split, nats per token."""
-        if windows not in self._validation:
-            self._validation[windows] = self.task.validation_batches(int(windows), self.batch)
-        batches = self._validation[windows]
-        sums = [self.task.loss(self.model, batch).double() * len(batch) for batch in batches]
-        return float(torch.stack(sums).sum()) / sum(map(len, batches))
+        return self._mean_loss(
+            f"validation:{windows}", lambda: self.task.validation_batches(int(windows), self.batch)
+        )
+
+    def reserve_loss(self, number: str) -> float:
+        """Mean loss on one batch of the reserve split, which only branches that inject it train on."""
+        return self._mean_loss(
+            f"reserve:{number}", lambda: list(self.task.reserve(int(number)).split(self.batch))
+        )
+
+    def batch_loss(self, t: str) -> float:
+        """Mean loss on the batch that update t trains on."""
+        return self._mean_loss(f"update:{t}", lambda: list(self.task.batch(int(t)).split(self.batch)))
+
+    def _mean_loss(self, name: str, batches: Callable[[], list[Tensor]]) -> float:
+        """Over the windows of `batches`, which are read once and kept."""
+        if name not in self._batches:
+            self._batches[name] = batches()
+        parts = self._batches[name]
+        sums = [self.task.loss(self.model, part).double() * len(part) for part in parts]
+        return float(torch.stack(sums).sum()) / sum(map(len, parts))
 
 
 QUANTITIES: dict[str, Callable[[Observer, str], float]] = {
+    "batch_loss": Observer.batch_loss,
     "displacement": Observer.displacement,
     "momentum_norm": Observer.momentum_norm,
+    "reserve_loss": Observer.reserve_loss,
     "validation_loss": Observer.validation_loss,
 }
 

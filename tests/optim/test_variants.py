@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ademamix.optim.ademamix import AdEMAMix
-from ademamix.optim.build import build, carry_over
+from ademamix.optim.build import build
 from ademamix.optim.schedules import beta3_at, convex_form, convex_weights
+from ademamix.optim.switch import carry_over
 from ademamix.optim.variants import Ad3EMAMix, ConvexAdEMAMix, RampedAdamW
 from ademamix.spec import Lion
 

@@ -382,10 +382,10 @@ def test_an_infinite_observation_is_divergence(
 def test_a_branch_of_a_diverged_trunk_is_done(tmp_path: Path, data_root: Path, adamw_spec: RunSpec) -> None:
     wild = override(adamw_spec, ["optimizer.lr=1e38", "clipping=null", "schedule.warmup=null"])
     branch = wild.changed(fork=Fork(parent=wild, step=50))
-    assert train(job(wild), tmp_path, data_root) == 0
     wanted = unite({"1": [Need(branch, 60, observe={VALIDATION: frozenset({1, 20, 60})})]})
-    own = {VALIDATION: frozenset({60})}
-    assert wanted[branch.id].observe == own
+    own, past = {VALIDATION: frozenset({60})}, {VALIDATION: frozenset({1, 20})}
+    assert (wanted[branch.id].observe, wanted[wild.id].observe) == (own, past)
+    assert train(job(wild, observe=past), tmp_path, data_root) == 0
     assert train(job(branch, observe=own), tmp_path, data_root) == 0
     assert [entry.done for entry in entries(wanted, wanted, Store(tmp_path))] == [True, True]
 
