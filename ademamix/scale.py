@@ -198,9 +198,14 @@ class Scale(Frozen):
         """The quantity that loss curves observe."""
         return f"validation_loss:{self.validation.windows}"
 
+    @property
+    def validation_every(self) -> int:
+        """Steps between observations of the validation loss."""
+        return max(1, self.horizon // self.validation.points)
+
     def validation_steps(self, until: int) -> frozenset[int]:
         """Steps at which curves observe the validation loss: evenly spaced, and the last."""
-        every = max(1, self.horizon // self.validation.points)
+        every = self.validation_every
         return frozenset(range(every, until + 1, every)) | {until}
 
 

@@ -2,7 +2,7 @@
 
 A claim is made of one or more effects, each a difference that should exceed a threshold:
 
-- runs with several seeds are paired by seed, and the 95% t interval of the mean decides;
+- runs with several seeds are paired by seed (or by batch), and the 95% t interval of the mean decides;
 - with one seed, the spread σ over seeds pooled from the scale's other runs of that size stands in: a
   difference of two runs within 2σ√2 of the threshold decides nothing (2σ√n where n runs enter);
 - effects of exact computations have no noise.
@@ -37,6 +37,8 @@ class Effect:
         runs: how many independent runs enter it, each with about unit weight: with one seed its
             standard deviation is taken as σ√runs.
         size: the paper's model size whose σ that is ("" where it is none, or several).
+        over: what the values are of, 'seeds' or 'batches'. One batch alone decides nothing: σ is the
+            spread over seeds.
     """
 
     what: str
@@ -44,6 +46,7 @@ class Effect:
     exact: bool = False
     runs: int = 2
     size: str = ""
+    over: Literal["seeds", "batches"] = "seeds"
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""
@@ -61,7 +64,7 @@ class Effect:
         if len(self.values) > 1:
             _, width = t_interval(self.values)
         else:
-            sigma = noise.of(self.size)
+            sigma = noise.of(self.size) if self.over == "seeds" else None
             width = None if sigma is None else 2 * sigma * math.sqrt(self.runs)
         if width is not None and mean - width > threshold:
             verdict = "reproduced"
@@ -86,7 +89,7 @@ class Judged:
             "what": self.effect.what,
             "value": round(self.mean, 6) if math.isfinite(self.mean) else "diverged",
             "interval": [round(end, 6) for end in ends] if known else None,
-            "seeds": len(self.effect.values),
+            self.effect.over: len(self.effect.values),
             "verdict": self.verdict,
         }
 
@@ -179,12 +182,13 @@ def beats(panel: str, baseline: str, names: Sequence[str], size: str) -> Measure
     return measure
 
 
-def lower(panel: str, better: str, worse: str, size: str) -> Measure:
-    """How much lower `better` ends than `worse`."""
+def lower(panel: str, better: str, worse: str | Sequence[str], size: str) -> Measure:
+    """How much lower `better` ends than `worse`, or than each of several."""
+    names = [worse] if isinstance(worse, str) else worse
 
     def measure(frame: "pd.DataFrame") -> list[Effect]:
-        ends = (final(frame, panel, worse), final(frame, panel, better))
-        return [difference(f"{worse} − {better}", *ends, size)]
+        best = final(frame, panel, better)
+        return [difference(f"{name} − {better}", final(frame, panel, name), best, size) for name in names]
 
     return measure
 
@@ -196,6 +200,19 @@ def ranking(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], dict[
         ends = {name: mean(final(frame, panel, name).values()) for name in names}
         listed = ", ".join(f"{name}: {end:.4f}" for name, end in ends.items())
         return {"lowest": min(ends, key=ends.__getitem__), "final losses": listed}
+
+    return report
+
+
+def rankings(panels: Mapping[str, Sequence[str]]) -> "Callable[[pd.DataFrame], dict[str, str]]":
+    """As `ranking`, for the names of several panels."""
+
+    def report(frame: "pd.DataFrame") -> dict[str, str]:
+        return {
+            f"({panel}) {what}": value
+            for panel, names in panels.items()
+            for what, value in ranking(panel, names)(frame).items()
+        }
 
     return report
 

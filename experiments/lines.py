@@ -29,6 +29,9 @@ class Line:
         run: the run, with the paper's numbers.
         until: its last step, the paper's.
         seeds: which of the scale's lists of seeds it gets.
+        lr_of: the optimizer whose best learning rate its own is relative to (None: the usual one); figures
+            that compare optimizers at one learning rate say so with it.
+        beside: forks of other lines, steps of the paper, after which it is observed as often as they are.
     """
 
     panel: str
@@ -36,6 +39,32 @@ class Line:
     run: RunSpec
     until: int
     seeds: SeedsOf = "sweep"
+    lr_of: str | None = None
+    beside: tuple[int, ...] = ()
+
+    def at(self, scale: Scale, seed: int) -> RunSpec:
+        """Its run at `scale`."""
+        return scale.map(self.run, seed, self.lr_of)
+
+    def first_step(self, scale: Scale) -> int:
+        """Where its curve begins: at 0, or at the fork, where a branch is still its trunk."""
+        return scale.fork_step(self.run.fork) if self.run.fork else 0
+
+    def steps(self, scale: Scale) -> frozenset[int]:
+        """When its validation loss is observed; more often just after a fork."""
+        first, until = self.first_step(scale), scale.steps(self.until)
+        forks = [scale.steps(step) for step in self.beside] + [first] * (first > 0)
+        found = scale.validation_steps(until).union(*(after_a_fork(scale, fork, until) for fork in forks))
+        return frozenset(step for step in found if step >= first)
+
+
+CLOSE_LOOKS = 8  # in the first of the usual intervals between observations
+
+
+def after_a_fork(scale: Scale, fork: int, until: int) -> frozenset[int]:
+    """The fork's own step, and steps close after it."""
+    close = (fork + round(scale.validation_every * i / CLOSE_LOOKS) for i in range(CLOSE_LOOKS + 1))
+    return frozenset(step for step in close if step <= until)
 
 
 def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:
@@ -44,9 +73,9 @@ def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:
     refuse_collisions(scale, steps_named(lines))
     return [
         Need(
-            run=scale.map(line.run, seed),
+            run=line.at(scale, seed),
             until=scale.steps(line.until),
-            observe={scale.validation_loss: scale.validation_steps(scale.steps(line.until))},
+            observe={scale.validation_loss: line.steps(scale)},
             panel=line.panel,
         )
         for line in lines
@@ -60,6 +89,8 @@ def draw(
     titles: Mapping[str, str],
     looks: Mapping[str, Mapping[str, Any]] | None = None,
     columns: int = 3,
+    tail: float = 0.15,
+    zoomed: bool = False,
 ) -> "Figure":
     """A panel for each letter the frame holds: AdamW dashed in its own colour, the rest a ramp in order.
 
@@ -69,6 +100,8 @@ def draw(
         titles: panel → title.
         looks: label → line properties, in place of the ramp's.
         columns: of the legends.
+        tail: the loss axis shows what happens after this share of the longest curve.
+        zoomed: whether the steps before are left out altogether.
     """
     from analysis import curves, style
 
@@ -85,7 +118,9 @@ def draw(
             found["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
         found |= {name: look for name, look in (looks or {}).items() if name in names}
         rows = frame[frame["panel"] == panel]
-        curves.draw_panel(one, rows, found, titles[panel], tail=0.15)
+        curves.draw_panel(one, rows, found, titles[panel], tail=tail)
+        if zoomed:
+            one.set_xlim(left=tail * rows["x"].max())
         _draw_noise(one, rows, next(line for line in lines if line.panel == panel), frame.attrs.get("noise"))
         one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.0)
     curves.name_loss_axis(axes)
@@ -116,17 +151,19 @@ def steps_named(lines: Sequence[Line]) -> set[int]:
 
 
 def table(lines: Iterable[Line], results: "Results") -> "pd.DataFrame":
-    """Long table: panel, series, seed, x (the scale's own steps), y (validation loss, nats)."""
+    """Long table: panel, series, seed, x (the scale's own steps), y (validation loss, nats, or infinity).
+
+    The curve of a branch begins at its fork, with its trunk's loss there.
+    """
     from analysis.tables import tabulate
 
+    scale = results.scale
     return tabulate(
         (line.panel, line.label, seed, step, value)
         for line in lines
         if results.wants(line.panel)
-        for seed in getattr(results.scale.seeds, line.seeds)
-        for step, value in results.curve(
-            results.scale.map(line.run, seed),
-            results.scale.validation_loss,
-            results.scale.steps(line.until),
-        )
+        for steps in [line.steps(scale)]
+        for seed in getattr(scale.seeds, line.seeds)
+        for step, value in results.curve(line.at(scale, seed), scale.validation_loss, scale.steps(line.until))
+        if step in steps or value == math.inf
     )

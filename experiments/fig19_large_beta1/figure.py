@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ademamix.scale import Scale
 from ademamix.settings import ADAMW, run
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, lower, ranking
+from analysis.claims import Claim, Measure, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -55,9 +55,9 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return lines.draw(frame, LINES, TITLES, {USUAL: {"color": style.colour("AdamW"), "linestyle": "--"}})
 
 
-def _none_better(frame: "pd.DataFrame", panel: str) -> list[Effect]:
+def _none_better(panel: str) -> Measure:
     names = [line.label for line in LINES if line.panel == panel and line.label != USUAL]
-    return [effect for name in names for effect in lower(panel, USUAL, name, SIZE)(frame)]
+    return lower(panel, USUAL, names, SIZE)
 
 
 CLAIMS = [
@@ -65,25 +65,21 @@ CLAIMS = [
         name="none-beats-0.9",
         statement="No β1 above 0.9 beats 0.9.",
         statistic="final validation loss, larger β1 − β1 = 0.9; infinite where it diverges",
-        measure=lambda frame: _none_better(frame, "a"),
+        measure=_none_better("a"),
         report=ranking("a", [line.label for line in LINES if line.panel == "a"]),
     ),
     Claim(
         name="diverges-above-0.999",
         statement="Above 0.999, training diverges or ends far worse than with 0.999.",
         statistic="final validation loss, β1 − β1 = 0.999, for 0.9999 and 0.99999",
-        measure=lambda frame: [
-            effect
-            for beta1 in (0.9999, 0.99999)
-            for effect in lower("a", name_of(0.999), name_of(beta1), SIZE)(frame)
-        ],
+        measure=lower("a", name_of(0.999), [name_of(0.9999), name_of(0.99999)], SIZE),
         threshold=0.1,
     ),
     Claim(
         name="ramp-worse-as-beta1-grows",
         statement="With a ramp of β1, AdamW ends worse the larger β1 is, and never better than with 0.9.",
         statistic="final validation loss, larger β1 − β1 = 0.9",
-        measure=lambda frame: _none_better(frame, "b"),
+        measure=_none_better("b"),
         report=ranking("b", [line.label for line in LINES if line.panel == "b"]),
     ),
 ]

@@ -54,14 +54,18 @@ def best_at(scale: Scale) -> Trial:
 
 
 def trials(scale: Scale) -> list[Trial]:
-    """All of Table 8, or the paper's best with one coordinate changed at a time."""
+    """All of Table 8, or one coordinate after the other.
+
+    Each coordinate is searched from the paper's best, with what the scale found better in the earlier ones.
+    """
     axes = [scale.thinned(getattr(searched(), name).tried) for name in NAMES]
     if scale.search == "grid":
         return list(product(*axes))
-    start = papers_best()
-    found = [start]
+    at, best = papers_best(), best_at(scale)
+    found = [at]
     for i, values in enumerate(axes):
-        found += [(*start[:i], value, *start[i + 1 :]) for value in values if value != start[i]]
+        found += [(*at[:i], value, *at[i + 1 :]) for value in values if value != at[i]]
+        at = (*at[:i], best[i], *at[i + 1 :])
     return found
 
 
@@ -124,7 +128,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
 
 def _draw_search(axes: "Axes", rows: "pd.DataFrame") -> None:
-    """The trials by the coordinate in which they differ from the paper's best; the lowest is named."""
+    """The trials by the last coordinate in which they differ from the paper's best; the lowest is marked."""
     from matplotlib import colormaps
 
     start = label(papers_best()).split(", ")
@@ -133,8 +137,8 @@ def _draw_search(axes: "Axes", rows: "pd.DataFrame") -> None:
     groups: dict[str, list[tuple[float, float]]] = {}
     for name, x, y in zip(rows["series"], rows["x"], rows["y"], strict=True):
         changed = [mine for mine, its in zip(name.split(", "), start, strict=True) if mine != its]
-        group = "the paper's best" if not changed else changed[0].rpartition(" ")[0]
-        groups.setdefault("several" if len(changed) > 1 else group, []).append((x, min(y, top)))
+        group = changed[-1].rpartition(" ")[0] if changed else "the paper's best"
+        groups.setdefault(group, []).append((x, min(y, top)))
     for i, (group, points) in enumerate(groups.items()):
         x, y = zip(*points, strict=True)
         axes.plot(x, y, "o", markersize=3.5, color=colormaps["tab10"](i), label=group)

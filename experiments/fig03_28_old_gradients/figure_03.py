@@ -1,0 +1,113 @@
+"""Figure 3b: AdEMAMix at a constant learning rate, and after linear decays (1.3B)."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, difference, final, ranking
+from experiments import lines
+from experiments.fig03_28_old_gradients.drawing import draw_decays
+from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_name, decayed
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 3
+TITLE = "A constant learning rate, and linear decays from it (1.3B)"
+
+PANELS = "b"
+LENGTH = 1_300_000
+STARTS = (1_000_000, 1_300_000)  # where the decays begin; the paper's text could mean their ends
+DECAY = 100_000
+
+LINES = [
+    *(Line("b", name, trunk, LENGTH) for name, trunk in TRUNKS.items()),
+    *(
+        Line("b", decay_name(name, start, DECAY), decayed(trunk, start, DECAY), start + DECAY)
+        for start in STARTS
+        for name, trunk in TRUNKS.items()
+    ),
+]
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    return draw_decays(frame, "(b) constant rate, decays of 100k")
+
+
+def at(frame: "pd.DataFrame", name: str, share: float) -> dict[int, float]:
+    """Seed → the loss of a constant run after that share of its length, mean over a twentieth around it."""
+    rows = frame[frame["series"] == name]
+    end = rows["x"].max()
+    near = rows[(rows["x"] - share * end).abs() <= 0.025 * end]
+    return dict(near.groupby("seed")["y"].mean())
+
+
+def gap(frame: "pd.DataFrame", name: str, share: float) -> dict[int, float]:
+    adamw, mine = at(frame, NAMES[0], share), at(frame, name, share)
+    return {seed: adamw[seed] - mine[seed] for seed in adamw}
+
+
+def _grows(frame: "pd.DataFrame") -> list[Effect]:
+    return [
+        difference(
+            f"{name}: gap at 1M − at 100k", gap(frame, name, 1 / 1.3), gap(frame, name, 0.1 / 1.3), SIZE, 4
+        )
+        for name in NAMES[1:]
+    ]
+
+
+ABOUT = 0.02  # nats: gaps nearer than this count as the same
+
+
+def _stays(frame: "pd.DataFrame") -> list[Effect]:
+    found = []
+    for name in NAMES[1:]:
+        change = difference("", gap(frame, name, 0.975), gap(frame, name, 1 / 1.3)).values
+        what = f"{name}: {ABOUT} − |gap at 1.3M − at 1M|"
+        found.append(Effect(what, tuple(ABOUT - abs(v) for v in change), runs=4, size=SIZE))
+    return found
+
+
+def _survives(frame: "pd.DataFrame") -> list[Effect]:
+    found = []
+    for start in STARTS:
+        adamw = final(frame, "b", decay_name(NAMES[0], start, DECAY))
+        for name in NAMES[1:]:
+            mine = final(frame, "b", decay_name(name, start, DECAY))
+            found.append(difference(f"decay from {start // 1000:,}k: AdamW − {name}", adamw, mine, SIZE))
+    return found
+
+
+CLAIMS = [
+    Claim(
+        name="gap-grows",
+        statement="At a constant rate, the gap between AdamW and AdEMAMix grows at first,",
+        statistic="AdamW − AdEMAMix, validation loss around 1M steps minus the same around 100k",
+        measure=_grows,
+    ),
+    Claim(
+        name="then-stays",
+        statement="then stays about constant.",
+        statistic=f"{ABOUT} nats minus the change of the gap between 1M and 1.3M steps",
+        measure=_stays,
+    ),
+    Claim(
+        name="survives-the-decay",
+        statement="The gap survives the decay of the learning rate.",
+        statistic="validation loss at the end of the decay, AdamW − AdEMAMix",
+        measure=_survives,
+        report=ranking("b", [line.label for line in LINES]),
+    ),
+]

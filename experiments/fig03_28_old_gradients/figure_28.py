@@ -1,0 +1,79 @@
+"""Figure 28: a longer decay from the constant learning rate (1.3B)."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, difference, final, ranking
+from experiments import lines
+from experiments.fig03_28_old_gradients.drawing import draw_decays
+from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_name, decayed
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 28
+TITLE = "A longer decay from the constant learning rate (1.3B)"
+
+PANELS = ""
+END = 1_100_000
+DECAYS = (200_000, 100_000)  # from 900k; Figure 3b's, from 1M, ends at the same step
+
+LINES = [
+    *(Line("", name, trunk, END) for name, trunk in TRUNKS.items()),
+    *(
+        Line("", decay_name(name, END - steps, steps), decayed(trunk, END - steps, steps), END)
+        for steps in DECAYS
+        for name, trunk in TRUNKS.items()
+    ),
+]
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    return draw_decays(frame, "decays of 200k and 100k", tail=0.5)
+
+
+def _ends(frame: "pd.DataFrame", name: str, steps: int) -> dict[int, float]:
+    return final(frame, "", decay_name(name, END - steps, steps))
+
+
+def _longer_helps(frame: "pd.DataFrame") -> list[Effect]:
+    long, short = DECAYS
+    return [
+        difference(f"{name}: 100k − 200k", _ends(frame, name, short), _ends(frame, name, long), SIZE)
+        for name in NAMES
+    ]
+
+
+def _gap_stays(frame: "pd.DataFrame") -> list[Effect]:
+    adamw = _ends(frame, NAMES[0], DECAYS[0])
+    return [difference(f"AdamW − {name}", adamw, _ends(frame, name, DECAYS[0]), SIZE) for name in NAMES[1:]]
+
+
+CLAIMS = [
+    Claim(
+        name="longer-decay-helps",
+        statement="A longer decay helps all optimizers.",
+        statistic="validation loss at 1.1M steps: decay of 100k − decay of 200k",
+        measure=_longer_helps,
+        report=ranking("", [line.label for line in LINES]),
+    ),
+    Claim(
+        name="gap-stays",
+        statement="The gap to AdamW stays.",
+        statistic="validation loss after the decay of 200k, AdamW − AdEMAMix",
+        measure=_gap_stays,
+    ),
+]

@@ -1,0 +1,77 @@
+"""Figure 4: forgetting of one batch during training."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect
+from experiments.fig04_10_forgetting import injections
+from experiments.fig04_10_forgetting.injections import NAMES, SIZE, Forgetting, k, paired, retained
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 4
+TITLE = "Forgetting of one batch during training (110M)"
+
+PANELS = "abcd"
+HORIZON = 256_000
+AT = {"a": 90_000, "b": 170_000, "c": 190_000, "d": 230_000}
+FORGETTING = Forgetting(
+    references={optimizer: run(SIZE, optimizer, HORIZON) for optimizer in (ADAMW, ADEMAMIX)},
+    at=AT,
+    since=70_000,
+    until=HORIZON,
+)
+
+
+def needs(scale: Scale) -> list[Need]:
+    return FORGETTING.needs(scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return FORGETTING.table(results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    return injections.draw(frame, AT, HORIZON)
+
+
+def _remembers(frame: "pd.DataFrame") -> list[Effect]:
+    return [
+        paired(f"t_B = {k(t)}", retained(frame, panel, "AdEMAMix") - retained(frame, panel, "AdamW"))
+        for panel, t in AT.items()
+    ]
+
+
+def _later_better(frame: "pd.DataFrame") -> list[Effect]:
+    first, *_, last = AT
+    return [
+        paired(
+            f"{name}: {k(AT[last])} − {k(AT[first])}",
+            retained(frame, last, name) - retained(frame, first, name),
+        )
+        for name in NAMES.values()
+    ]
+
+
+CLAIMS = [
+    *injections.after_the_batch(AT, HORIZON),
+    Claim(
+        name="ademamix-remembers",
+        statement="At the end of training, AdEMAMix has kept more of B than AdamW.",
+        statistic="loss on B at the end, reference − branch: AdEMAMix − AdamW, paired by batch",
+        measure=_remembers,
+        report=injections.summary(AT),
+    ),
+    Claim(
+        name="later-batches-better",
+        statement="Later batches are remembered better.",
+        statistic="loss on B at the end, reference − branch: of the last t_B − of the first",
+        measure=_later_better,
+    ),
+]

@@ -1,0 +1,99 @@
+"""Figure 26: ramps of α and β3 after a switch to AdEMAMix."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, beats, difference, final, ranking
+from experiments import lines
+from experiments.fig05_26_switching.runs import LENGTH, SIZE, k, switched
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 26
+TITLE = "Ramps of α and β3 after a switch to AdEMAMix (110M)"
+
+PANELS = ""
+SWITCH = 300_000
+ALPHA = 2
+RAMPS = (0, 25_000, 50_000, 100_000)
+TRUNK = run(SIZE, ADAMW, LENGTH)
+
+
+def name_of(ramp: int) -> str:
+    return f"ramps of {k(ramp)}" if ramp else "no ramp"
+
+
+LINES = [
+    Line("", "AdamW", TRUNK, LENGTH, beside=(SWITCH,)),
+    *(Line("", name_of(t), switched(TRUNK, SIZE, SWITCH, ALPHA, t or None), LENGTH) for t in RAMPS),
+]
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    title = f"AdEMAMix from {k(SWITCH)}, α = {ALPHA}"
+    return lines.draw(frame, LINES, {"": title}, columns=2, tail=0.55, zoomed=True)
+
+
+ABOUT = 0.02  # nats: losses nearer than this count as the same
+
+
+def _same_end(frame: "pd.DataFrame") -> list[Effect]:
+    """`ABOUT` minus how far from the end without a ramp each other one is."""
+    plain = final(frame, "", name_of(0))
+    found = []
+    for ramp in RAMPS[1:]:
+        away = {s: ABOUT - abs(end - plain[s]) for s, end in final(frame, "", name_of(ramp)).items()}
+        found.append(difference(f"{ABOUT} − |{name_of(ramp)} − none|", away, dict.fromkeys(away, 0.0), SIZE))
+    return found
+
+
+def _slower(frame: "pd.DataFrame") -> list[Effect]:
+    """The mean loss over the longest ramp: of that ramp, minus that without one."""
+    first = frame[frame["series"] == name_of(0)]["x"].min()
+    last = first + (frame["x"].max() - first) * RAMPS[-1] / (LENGTH - SWITCH)
+    rows = frame[(frame["x"] > first) & (frame["x"] <= last)]
+    means = rows.groupby(["series", "seed"])["y"].mean()
+    return [
+        difference(
+            f"{name_of(ramp)} − none", means[name_of(ramp)].to_dict(), means[name_of(0)].to_dict(), SIZE
+        )
+        for ramp in RAMPS[2:]
+    ]
+
+
+CLAIMS = [
+    Claim(
+        name="same-end",
+        statement="Longer ramps end at the same loss.",
+        statistic=f"{ABOUT} nats minus the distance between the final validation losses",
+        measure=_same_end,
+        report=ranking("", [line.label for line in LINES]),
+    ),
+    Claim(
+        name="only-slower",
+        statement="Longer ramps only slow the switch down.",
+        statistic="mean validation loss over the 100k steps after the switch, with a ramp − without",
+        measure=_slower,
+    ),
+    Claim(
+        name="all-below-adamw",
+        statement="With or without a ramp, the switch ends below AdamW.",
+        statistic="final validation loss, AdamW − switched",
+        measure=beats("", "AdamW", list(map(name_of, RAMPS)), SIZE),
+    ),
+]

@@ -1,0 +1,204 @@
+"""Figure 9: the loss on training batches, followed from just before they are trained on."""
+
+from collections.abc import Iterable
+from statistics import mean
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale, refuse_collisions
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 9
+TITLE = "Loss on training batches after they were seen (110M)"
+
+PANELS = "ab"
+SIZE = "110M"
+HORIZON = 256_000
+OPTIMIZERS = {"a": ADAMW, "b": ADEMAMIX}
+TITLES = {"a": "(a) AdamW", "b": "(b) AdEMAMix"}
+TAUS = range(30_000, 250_001, 10_000)
+WINDOW = 10_000  # steps of the paper after τ; to the end of the training for the last ones
+UNIT = 50  # steps of the paper after which the loss is normalised to −1
+LEAST_UNIT = 10  # updates: sooner, m1 has not yet brought most of the batch in
+LOOKS = 12  # evenly over the window
+LATE = 180_000  # "τ > 180k"
+RUNS = {panel: run(SIZE, optimizer, HORIZON) for panel, optimizer in OPTIMIZERS.items()}  # Figure 1's
+
+
+def name_of(tau: int) -> str:
+    return f"τ = {tau // 1000}k"
+
+
+def unit(scale: Scale) -> int:
+    """Updates after which the curves are −1."""
+    return max(scale.steps(UNIT), min(LEAST_UNIT, scale.steps(WINDOW)))
+
+
+def lags(scale: Scale, tau: int) -> list[int]:
+    """Updates since just before τ at which the loss on its batch is looked at."""
+    window = scale.steps(min(tau + WINDOW, HORIZON)) - scale.steps(tau)
+    even = {round(window * i / LOOKS) for i in range(LOOKS + 1)}
+    close = {1, 2, 4, unit(scale)}
+    return sorted(lag for lag in even | close if lag <= window)
+
+
+def followed(scale: Scale, tau: int) -> range:
+    """The updates whose batches are followed: that of τ and, where a scale says so, the ones after it."""
+    return range(scale.steps(tau), scale.steps(tau) + scale.followed_batches)
+
+
+def observations(scale: Scale) -> dict[str, frozenset[int]]:
+    last = scale.steps(HORIZON)
+    return {
+        f"batch_loss:{t}": frozenset(t - 1 + lag for lag in lags(scale, tau) if t - 1 + lag <= last)
+        for tau in TAUS
+        for t in followed(scale, tau)
+    }
+
+
+def needs(scale: Scale) -> list[Need]:
+    refuse_collisions(scale, [*TAUS, HORIZON])
+    observe, until = observations(scale), scale.steps(HORIZON)
+    return [
+        Need(scale.map(paper, seed), until, observe=observe, panel=panel)
+        for panel, paper in RUNS.items()
+        for seed in scale.seeds.headline
+    ]
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    """x: updates since just before τ; y: loss on its batch (nats), mean over the batches followed."""
+    from analysis.tables import tabulate
+
+    scale, rows = results.scale, []
+    until = scale.steps(HORIZON)
+    for panel, paper in RUNS.items():
+        for seed in scale.seeds.headline if results.wants(panel) else ():
+            spec = scale.map(paper, seed)
+            for tau in TAUS:
+                curves = [
+                    {step - (t - 1): loss for step, loss in results.curve(spec, f"batch_loss:{t}", until)}
+                    for t in followed(scale, tau)
+                ]
+                # The last batches of a window that the training cuts short lack its last looks.
+                shared = [lag for lag in lags(scale, tau) if all(lag in curve for curve in curves)]
+                rows += [
+                    (panel, name_of(tau), seed, lag, sum(c[lag] for c in curves) / len(curves))
+                    for lag in shared
+                ]
+    return tabulate(rows)
+
+
+def normalised(frame: "pd.DataFrame", panel: str, tau: int, seed: int | None = None) -> "pd.Series[float]":
+    """The loss on τ's batch, 0 just before τ and −1 at the paper's τ + 50; the mean over seeds, or one's.
+
+    Means are taken before the division: the drop of a single small batch can be next to nothing.
+    """
+    rows = frame[(frame["panel"] == panel) & (frame["series"] == name_of(tau))]
+    if seed is not None:
+        rows = rows[rows["seed"] == seed]
+    loss = rows.groupby("x")["y"].mean()
+    # The look that `unit` asked for, which the length of the windows tells.
+    window = float(frame["x"].max())
+    wanted = max(UNIT * window / WINDOW, min(LEAST_UNIT, window))
+    unit = min(loss.index[1:], key=lambda lag: abs(lag - wanted))
+    return (loss - loss[0]) / (loss[0] - loss[unit])
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    """A curve for each τ, in the order of τ's colour."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    from analysis import curves, style
+
+    shown = curves.panels(frame)
+    figure, axes = curves.grid(len(shown), below=0.2)
+    colours = ScalarMappable(Normalize(TAUS[0] / 1000, TAUS[-1] / 1000), "viridis")
+    ramp = style.ramp(TAUS)
+    for one, panel in zip(axes, shown, strict=True):
+        for tau in TAUS:
+            curve = normalised(frame, panel, tau)
+            one.plot(curve.index, curve, color=ramp[tau], linewidth=0.9)
+        one.axhline(-1, color="0.3", linewidth=0.7, linestyle="--")
+        one.set(title=TITLES[panel], xlabel="updates since just before τ", ylim=(-3, 3))
+    axes[0].set_ylabel("loss on B_τ, normalised")
+    figure.colorbar(colours, ax=axes, label="τ (thousands of the paper's steps)")
+    return figure
+
+
+def ends(frame: "pd.DataFrame", panel: str, taus: Iterable[int]) -> dict[int, float]:
+    """Seed → the normalised loss at the end of the window, mean over `taus`."""
+    taus = list(taus)
+    seeds = frame[frame["panel"] == panel]["seed"].unique().tolist()
+    return {seed: mean(float(normalised(frame, panel, tau, seed).iloc[-1]) for tau in taus) for seed in seeds}
+
+
+EARLY_TAUS = [tau for tau in TAUS if tau <= LATE]
+LATE_TAUS = [tau for tau in TAUS if tau > LATE]
+
+
+def _adamw_higher(frame: "pd.DataFrame") -> list[Effect]:
+    late = {panel: ends(frame, panel, LATE_TAUS) for panel in PANELS}
+    return [difference("τ > 180k: AdamW − AdEMAMix", late["a"], late["b"], SIZE)]
+
+
+def _forgets_or_improves(frame: "pd.DataFrame") -> list[Effect]:
+    adamw, ademamix = (ends(frame, panel, TAUS) for panel in PANELS)
+    level = dict.fromkeys(adamw, -1.0)
+    return [
+        difference("all τ: AdamW above −1", adamw, level, SIZE),
+        difference("all τ: AdEMAMix below −1", level, ademamix, SIZE),
+    ]
+
+
+def _less_at_the_end(frame: "pd.DataFrame") -> list[Effect]:
+    return [
+        difference(
+            f"{TITLES[panel]}: τ ≤ 180k − τ > 180k",
+            ends(frame, panel, EARLY_TAUS),
+            ends(frame, panel, LATE_TAUS),
+            SIZE,
+        )
+        for panel in PANELS
+    ]
+
+
+def _report(frame: "pd.DataFrame") -> dict[str, str]:
+    return {
+        TITLES[panel]: ", ".join(
+            f"{name_of(tau)}: {normalised(frame, panel, tau).iloc[-1]:.2f}" for tau in TAUS
+        )
+        for panel in PANELS
+    }
+
+
+CLAIMS = [
+    Claim(
+        name="adamw-above-ademamix-late",
+        statement="After the window, AdEMAMix's loss on a batch that it trained on late is below AdamW's.",
+        statistic="normalised loss at the end of the window, mean over τ > 180k: AdamW − AdEMAMix",
+        measure=_adamw_higher,
+        report=_report,
+    ),
+    Claim(
+        name="ademamix-improves-adamw-forgets",
+        statement="AdEMAMix keeps improving on its training batches, AdamW forgets them.",
+        statistic="normalised loss at the end of the window, mean over all τ, against −1: its value just "
+        "after training on the batch",
+        measure=_forgets_or_improves,
+    ),
+    Claim(
+        name="less-at-the-end",
+        statement="Both forget less towards the end of training.",
+        statistic="normalised loss at the end of the window: mean over τ ≤ 180k − mean over τ > 180k",
+        measure=_less_at_the_end,
+    ),
+]

@@ -1,0 +1,117 @@
+"""Figure 11: switching from AdEMAMix back to AdamW."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.spec import Need, RunSpec
+from analysis.claims import Claim, Effect, beats, lower, ranking
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 11
+TITLE = "From AdEMAMix back to AdamW (110M, batch 32)"
+
+PANELS = ""
+SIZE = "110M"
+HORIZON = 256_000
+BATCH = 32
+SWITCH = 128_000
+ALPHA = 10
+RAMPS = (256_000, 90_000)
+
+
+def name_of(ramp: int) -> str:
+    return f"AdEMAMix, T = {ramp // 1000}k"
+
+
+def switched_name(ramp: int) -> str:
+    return f"T = {ramp // 1000}k, AdamW from {SWITCH // 1000}k"
+
+
+ADAMW_RUN = run(SIZE, ADAMW, HORIZON).changed(batch=BATCH)
+
+
+def _trunk(ramp: int) -> RunSpec:
+    ramps = {"alpha_warmup": ramp, "beta3_warmup": ramp}
+    return run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA, **ramps).changed(batch=BATCH)
+
+
+def _back(ramp: int) -> RunSpec:
+    return _trunk(ramp).branch(SWITCH, optimizer=ADAMW_RUN.optimizer)
+
+
+LINES = [
+    Line("", "AdamW", ADAMW_RUN, HORIZON),
+    *(Line("", name_of(t), _trunk(t), HORIZON, lr_of=ADAMW, beside=(SWITCH,)) for t in RAMPS),
+    *(Line("", switched_name(t), _back(t), HORIZON, lr_of=ADAMW) for t in RAMPS),
+]
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    from analysis import style
+
+    blue, sky = style.colour("AdEMAMix"), "#56B4E9"
+    looks = {
+        look_name: {"color": colour, "linestyle": stroke, "linewidth": 1.1}
+        for ramp, colour in zip(RAMPS, (blue, sky), strict=True)
+        for look_name, stroke in ((name_of(ramp), "-"), (switched_name(ramp), ":"))
+    }
+    return lines.draw(
+        frame, LINES, {"": f"switched at {SWITCH // 1000}k"}, looks, columns=2, tail=0.3, zoomed=True
+    )
+
+
+def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
+    """How far the loss falls just after the switch, and how far it rises again before it ends lower."""
+    found = []
+    for ramp in RAMPS:
+        curve = frame[frame["series"] == switched_name(ramp)].groupby("x")["y"].mean()
+        close = curve.iloc[: lines.CLOSE_LOOKS + 1]
+        low = float(close.min())
+        fork, end = close.index[0], close.index[-1]
+        after = curve[(curve.index > close.idxmin()) & (curve.index <= fork + 5 * (end - fork))]
+        found.append(Effect(f"{switched_name(ramp)}: drop", (float(close.iloc[0]) - low,), exact=True))
+        found.append(Effect(f"{switched_name(ramp)}: rise", (float(after.max()) - low,), exact=True))
+    return found
+
+
+def _between(frame: "pd.DataFrame") -> list[Effect]:
+    found: list[Effect] = []
+    for ramp in RAMPS:
+        found += beats("", "AdamW", [switched_name(ramp)], SIZE)(frame)
+        found += lower("", name_of(ramp), switched_name(ramp), SIZE)(frame)
+    return found
+
+
+CLAIMS = [
+    Claim(
+        name="drops-then-rises",
+        statement="Right after the switch the loss drops, then it rises.",
+        statistic="validation loss at the switch minus the lowest in the first interval between "
+        "observations; highest in the four intervals after that minus that lowest",
+        measure=_drop_and_rise,
+        threshold=0.01,
+    ),
+    Claim(
+        name="ends-between",
+        statement="It ends between AdamW and AdEMAMix.",
+        statistic="final validation loss, AdamW − switched and switched − AdEMAMix",
+        measure=_between,
+        report=ranking("", [line.label for line in LINES]),
+    ),
+]

@@ -1,0 +1,78 @@
+"""Figure 20: raising β1 of AdamW late in training."""
+
+from typing import TYPE_CHECKING
+
+from ademamix.scale import Scale
+from ademamix.settings import ADAMW, run
+from ademamix.spec import Need
+from analysis.claims import Claim, Effect, lower, rankings
+from experiments import lines
+from experiments.lines import Line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from analysis.results import Results
+
+NUMBER = 20
+TITLE = "Raising β1 of AdamW late in training (110M)"
+
+PANELS = "ab"
+SIZE = "110M"
+LENGTH = 500_000
+SWITCH = 300_000
+RAMPS = {"a": None, "b": 200_000}  # T_β1, counted from the switch
+BETA1S = (0.99, 0.999, 0.9999, 0.99999)
+TRUNK = run(SIZE, ADAMW, LENGTH)
+
+
+def name_of(beta1: float) -> str:
+    return f"β1 = {beta1:g} from {SWITCH // 1000}k"
+
+
+def _lines(panel: str) -> list[Line]:
+    raised = [run(SIZE, ADAMW, LENGTH, beta1=beta1, beta1_warmup=RAMPS[panel]).optimizer for beta1 in BETA1S]
+    return [
+        Line(panel, "AdamW", TRUNK, LENGTH, beside=(SWITCH,)),
+        *(
+            Line(panel, name_of(beta1), TRUNK.branch(SWITCH, optimizer=optimizer), LENGTH)
+            for beta1, optimizer in zip(BETA1S, raised, strict=True)
+        ),
+    ]
+
+
+LINES = [line for panel in PANELS for line in _lines(panel)]
+TITLES = {"a": "(a) at once", "b": "(b) over 200k steps"}
+
+
+def needs(scale: Scale) -> list[Need]:
+    return lines.needs(LINES, scale)
+
+
+def table(results: "Results") -> "pd.DataFrame":
+    return lines.table(LINES, results)
+
+
+def draw(frame: "pd.DataFrame") -> "Figure":
+    return lines.draw(frame, LINES, TITLES, columns=2, tail=0.55, zoomed=True)
+
+
+def _no_gain(frame: "pd.DataFrame") -> list[Effect]:
+    """How much higher than the baseline each ends."""
+    return [
+        effect
+        for panel in PANELS
+        for effect in lower(panel, "AdamW", list(map(name_of, BETA1S)), SIZE)(frame)
+    ]
+
+
+CLAIMS = [
+    Claim(
+        name="no-gain",
+        statement="Raising β1 late in training, at once or with a ramp, gains nothing over the baseline.",
+        statistic="final validation loss, raised β1 − AdamW (above: an effect below 0 would be a gain)",
+        measure=_no_gain,
+        report=rankings({panel: [line.label for line in LINES if line.panel == panel] for panel in PANELS}),
+    ),
+]
