@@ -1,4 +1,4 @@
-"""Figure 26: ramps of α and β3 after a switch to AdEMAMix."""
+"""Figure 26: warm-ups of α and β3 after a switch to AdEMAMix."""
 
 from typing import TYPE_CHECKING
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from analysis.results import Results
 
 NUMBER = 26
-TITLE = "Ramps of α and β3 after a switch to AdEMAMix (110M)"
+TITLE = "Warm-ups of α and β3 after a switch to AdEMAMix (110M)"
 
 PANELS = ""
 SWITCH = 300_000
 ALPHA = 2
-RAMPS = (0, 25_000, 50_000, 100_000)
+WARMUPS = (0, 25_000, 50_000, 100_000)
 TRUNK = run(SIZE, ADAMW, LENGTH)
 
 
-def name_of(ramp: int) -> str:
-    return f"ramps of {k(ramp)}" if ramp else "no ramp"
+def name_of(warmup: int) -> str:
+    return f"warm-ups of {k(warmup)}" if warmup else "no warm-up"
 
 
 LINES = [
     Line("", "AdamW", TRUNK, LENGTH, beside=(SWITCH,)),
-    *(Line("", name_of(t), switched(TRUNK, SIZE, SWITCH, ALPHA, t or None), LENGTH) for t in RAMPS),
+    *(Line("", name_of(t), switched(TRUNK, SIZE, SWITCH, ALPHA, t or None), LENGTH) for t in WARMUPS),
 ]
 
 
@@ -53,47 +53,49 @@ ABOUT = 0.02  # nats: losses nearer than this count as the same
 
 
 def _same_end(frame: "pd.DataFrame") -> list[Effect]:
-    """`ABOUT` minus how far from the end without a ramp each other one is."""
+    """`ABOUT` minus how far from the end without a warm-up each other one is."""
     plain = final(frame, "", name_of(0))
     found = []
-    for ramp in RAMPS[1:]:
-        away = {s: ABOUT - abs(end - plain[s]) for s, end in final(frame, "", name_of(ramp)).items()}
-        found.append(difference(f"{ABOUT} − |{name_of(ramp)} − none|", away, dict.fromkeys(away, 0.0), SIZE))
+    for warmup in WARMUPS[1:]:
+        away = {s: ABOUT - abs(end - plain[s]) for s, end in final(frame, "", name_of(warmup)).items()}
+        found.append(
+            difference(f"{ABOUT} − |{name_of(warmup)} − none|", away, dict.fromkeys(away, 0.0), SIZE)
+        )
     return found
 
 
 def _slower(frame: "pd.DataFrame") -> list[Effect]:
-    """The mean loss over the longest ramp: of that ramp, minus that without one."""
+    """The mean loss over the longest warm-up: of that one, minus that without any."""
     first = frame[frame["series"] == name_of(0)]["x"].min()
-    last = first + (frame["x"].max() - first) * RAMPS[-1] / (LENGTH - SWITCH)
+    last = first + (frame["x"].max() - first) * WARMUPS[-1] / (LENGTH - SWITCH)
     rows = frame[(frame["x"] > first) & (frame["x"] <= last)]
     means = rows.groupby(["series", "seed"])["y"].mean()
     return [
         difference(
-            f"{name_of(ramp)} − none", means[name_of(ramp)].to_dict(), means[name_of(0)].to_dict(), SIZE
+            f"{name_of(warmup)} − none", means[name_of(warmup)].to_dict(), means[name_of(0)].to_dict(), SIZE
         )
-        for ramp in RAMPS[2:]
+        for warmup in WARMUPS[2:]
     ]
 
 
 CLAIMS = [
     Claim(
         name="same-end",
-        statement="Longer ramps end at the same loss.",
+        statement="Longer warm-ups end at the same loss.",
         statistic=f"{ABOUT} nats minus the distance between the final validation losses",
         measure=_same_end,
         report=ranking("", [line.label for line in LINES]),
     ),
     Claim(
         name="only-slower",
-        statement="Longer ramps only slow the switch down.",
-        statistic="mean validation loss over the 100k steps after the switch, with a ramp − without",
+        statement="Longer warm-ups only slow the switch down.",
+        statistic="mean validation loss over the 100k steps after the switch, with a warm-up − without",
         measure=_slower,
     ),
     Claim(
         name="all-below-adamw",
-        statement="With or without a ramp, the switch ends below AdamW.",
+        statement="With or without a warm-up, the switch ends below AdamW.",
         statistic="final validation loss, AdamW − switched",
-        measure=beats("", "AdamW", list(map(name_of, RAMPS)), SIZE),
+        measure=beats("", "AdamW", list(map(name_of, WARMUPS)), SIZE),
     ),
 ]

@@ -8,7 +8,7 @@ LENGTH = 500_000  # steps, 33B tokens
 
 
 def switched(trunk: RunSpec, size: str, step: int, alpha: float, warmup: int | None = None) -> RunSpec:
-    """`trunk` with AdEMAMix from `step` on, at the trunk's learning rate; ramps count from there."""
+    """`trunk` with AdEMAMix from `step` on, at the trunk's learning rate; warm-ups count from there."""
     optimizer = run(
         size, ADEMAMIX, LENGTH, lr=trunk.optimizer.lr, alpha=alpha, alpha_warmup=warmup, beta3_warmup=warmup
     ).optimizer
