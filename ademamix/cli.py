@@ -15,7 +15,7 @@ from ademamix.plan import Wanted, entries, unite
 from ademamix.registry import Figure
 from ademamix.scale import Scale, Seeds, scale, scales
 from ademamix.spec import Need, RunSpec, UnknownKey, override, override_known
-from ademamix.store import Store, export, load_record
+from ademamix.store import Store, export, export_measurements, load_measurement, load_record
 
 Command = Callable[..., Any]
 
@@ -209,7 +209,7 @@ def run(
       ademamix run --figure 12a --scale gpu --jobs 1
       ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
     """
-    from ademamix.pipeline import produce, prune, train
+    from ademamix.pipeline import measure, produce, prune, train
 
     at = chosen_scale(scale_name, seeds)
     figures = chosen_figures(names)
@@ -227,6 +227,7 @@ def run(
     code = train(entries(asked, everything, store), at, store, data, jobs)
     prune(everything, store)
     if code == 0 and not only and not until:
+        measure(figures, at, store, data)
         default = checkout() / ("figures" if seeds is None else "out")
         produce(figures, everything, at, store, out or default, settings)
     raise SystemExit(code)
@@ -351,6 +352,8 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
     complete = [store.run(entry.wanted.spec.id) for entry in planned if entry.done]
     for run in complete:
         export(run, folder)
+    for path in export_measurements(store, at.name, folder):
+        click.echo(path)
     click.echo(f"{len(complete)} records in {folder}")
 
 
@@ -370,12 +373,14 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
     store.open()
     if scale_name:
         scale(scale_name)  # refuses an unknown one
-    pattern = f"{scale_name or '*'}/records/*.json.gz"
-    paths = source.glob("*.json.gz") if source else (checkout() / "figures").glob(pattern)
+    folders = [source] if source else sorted((checkout() / "figures").glob(f"{scale_name or '*'}/records"))
     loaded, problems = [], []
-    for path in sorted(paths):
+    for path in sorted(path for folder in folders for path in folder.glob("*.json*")):
         try:
-            loaded.append(load_record(path, store))
+            if path.suffix == ".gz":
+                loaded.append(load_record(path, store))
+            else:
+                load_measurement(path, store)
         except UserError as problem:
             problems.append(str(problem))
     click.echo(f"{sum(loaded)} runs loaded into {store.root}, {len(loaded) - sum(loaded)} were there")

@@ -11,6 +11,7 @@ from rich.console import Console
 from ademamix import registry
 from ademamix.data.locate import ensure
 from ademamix.errors import UserError
+from ademamix.files import write_json
 from ademamix.launch.local import launch
 from ademamix.launch.progress import RunProgress
 from ademamix.plan import Entry, Wanted, forks_of, owed
@@ -85,6 +86,17 @@ def prune(everything: Mapping[str, Wanted], store: Store) -> None:
         if run.checkpoints.exists() and (outcome := run.outcome()):
             last = {outcome.step} if w.spec.extendable else set()
             run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last)
+
+
+def measure(figures: Sequence[Figure], at: Scale, store: Store, data_root: Path) -> None:
+    """Take the measurements that figures show, where the store has none. Delete one to take it again."""
+    for figure in figures:
+        path = store.measurement_path(figure.name, at.name)
+        if figure.measured and not path.exists():
+            store.open()
+            Console(stderr=True).print(f"measuring {figure.label}; let nothing else run", highlight=False)
+            found = figure.module.measure(at, data_root, devices(at, 1)[0])
+            write_json(path, {"figure": figure.name, "scale": at.name, **found})
 
 
 def produce(

@@ -49,6 +49,11 @@ class Figure:
         """Whether it needs no training, and so no scale."""
         return bool(getattr(self.module, "EXACT", False))
 
+    @property
+    def measured(self) -> bool:
+        """Whether it shows a measurement of the machine rather than runs."""
+        return hasattr(self.module, "measure")
+
     def needs(self, scale: Scale) -> list[Need]:
         """What it, or its one panel, needs at `scale`."""
         if self.exact:

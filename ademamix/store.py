@@ -2,6 +2,7 @@
 
 runs/
   store.json             the schema's version
+  measurements/          what depends on the machine: <scale>-<figure>.json
   <id>/
     spec.json            the canonical spec
     metrics.jsonl        one line per logged step: the truth of the run
@@ -194,6 +195,10 @@ class Store:
         for path in sorted(self.root.glob("*/spec.json")):
             yield Run(path.parent)
 
+    def measurement_path(self, figure: str, scale: str) -> Path:
+        """Where a measurement of this machine lies, such as Figure 5a's; it has no run and no id."""
+        return self.root / "measurements" / f"{scale}-{figure}.json"
+
     def find(self, prefix: str) -> Run:
         """The one run whose id begins with `prefix`."""
         found = sorted(self.root.glob(f"{prefix}*/spec.json"))
@@ -285,6 +290,23 @@ def load_record(path: Path, store: Store) -> bool:
         return True
     finally:
         run.lock.release()
+
+
+def export_measurements(store: Store, scale: str, folder: Path) -> list[Path]:
+    """Copy the measurements taken at a scale to `folder`, beside its records."""
+    written = []
+    for path in sorted(store.measurement_path("*", scale).parent.glob(f"{scale}-figure-*.json")):
+        written.append(folder / path.name)
+        write_json(written[-1], read_json(path))
+    return written
+
+
+def load_measurement(path: Path, store: Store) -> None:
+    """Load an exported measurement, unless one was taken here."""
+    found = read_json(path)
+    own = store.measurement_path(found["figure"], found["scale"])
+    if not own.exists():
+        write_json(own, found)
 
 
 def line(row: Row) -> str:

@@ -37,8 +37,8 @@ class Effect:
         runs: how many independent runs enter it, each with about unit weight: with one seed its
             standard deviation is taken as σ√runs.
         size: the paper's model size whose σ that is ("" where it is none, or several).
-        over: what the values are of, 'seeds' or 'batches'. One batch alone decides nothing: σ is the
-            spread over seeds.
+        over: what the values are of: 'seeds', 'batches' or 'rounds' of a measurement. One batch or round
+            alone decides nothing: σ is the spread over seeds.
     """
 
     what: str
@@ -46,7 +46,7 @@ class Effect:
     exact: bool = False
     runs: int = 2
     size: str = ""
-    over: Literal["seeds", "batches"] = "seeds"
+    over: Literal["seeds", "batches", "rounds"] = "seeds"
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""

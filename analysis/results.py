@@ -1,12 +1,13 @@
 """What the runs of a figure came to, read from the store."""
 
 import math
+from typing import Any
 
 from ademamix.errors import UserError
 from ademamix.plan import first_step
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec, override_known
-from ademamix.store import Store
+from ademamix.store import Store, read_json
 
 
 class Results:
@@ -38,6 +39,17 @@ class Results:
             UserError: the run is not complete.
         """
         return self._curve(override_known(spec, self.settings), quantity, until)
+
+    def measurement(self, figure: str) -> dict[str, Any]:
+        """What `measure` of a figure found on some machine.
+
+        Raises:
+            UserError: it was not measured.
+        """
+        path = self.store.measurement_path(figure, self.scale.name)
+        if not path.exists():
+            raise UserError(f"{figure} was not measured at scale {self.scale.name}; make it with 'make'")
+        return read_json(path)
 
     def _curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
         past: list[tuple[int, float]] = []
