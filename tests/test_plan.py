@@ -6,7 +6,7 @@ import pytest
 
 from ademamix.models.sizes import training_flops_per_token
 from ademamix.pipeline import prune
-from ademamix.plan import Entry, cost, forks_of, in_order, owed, unite
+from ademamix.plan import Entry, cost, forks_of, hours_from_scratch, in_order, owed, unite
 from ademamix.plan import entries as planned
 from ademamix.scale import scale
 from ademamix.spec import Fork, Need, RunSpec
@@ -133,3 +133,22 @@ def test_cost_states_operations_over_peak_and_utilisation(adamw_spec: RunSpec) -
     assert w.flops == pytest.approx(flops)
     machine = at.machine
     assert cost(w, at).hours == pytest.approx(flops / machine.peak_flops / machine.utilisation / 3600)
+
+
+def test_a_branch_is_observed_on_its_trunk_up_to_the_fork(adamw_spec: RunSpec) -> None:
+    branch = adamw_spec.branch(20, inject=0)
+    twig = branch.branch(40)
+    wanted = unite({"4": [Need(twig, 60, observe={"q": frozenset({10, 20, 21, 40, 41, 60})})]})
+    seen = {id: w.observe["q"] for id, w in wanted.items()}
+    assert seen == {adamw_spec.id: {10, 20}, branch.id: {21, 40}, twig.id: {41, 60}}
+    assert [w.shown for w in in_order(wanted)] == [False, False, True]
+
+
+def test_what_branches_save(adamw_spec: RunSpec) -> None:
+    """Two curves of 60 steps that share 40, and the trunk's own of 50."""
+    at = scale("cpu")
+    needs = [Need(adamw_spec.branch(40, inject=i), 60) for i in range(2)]
+    for more, scratch in (([], 2 * 60), ([Need(adamw_spec, 50)], 2 * 60 + 50)):
+        wanted = unite({"4": [*needs, *more]})
+        per_step = cost(wanted[adamw_spec.id], at).hours / wanted[adamw_spec.id].new_steps
+        assert hours_from_scratch(wanted.values(), at) == pytest.approx(scratch * per_step)

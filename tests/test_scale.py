@@ -142,3 +142,24 @@ def test_no_steps_of_the_paper_collide_at_cpu() -> None:
              1_500_000]  # fmt: skip
     mapped = [scale("cpu").steps(n) for n in named]
     assert all(a < b for a, b in itertools.pairwise(mapped))
+
+
+def test_a_branch_that_injects_a_batch_starts_just_before_its_update() -> None:
+    """190,000 is update 2,969 at `cpu`, so the branch leaves checkpoint 2,968."""
+    at = scale("cpu")
+    trunk = run("110M", ADAMW, 256_000)
+    for t, update in ((90_000, 1406), (170_000, 2656), (190_000, 2969), (230_000, 3594)):
+        fork = at.map(trunk.branch(t - 1, inject=3)).fork
+        assert fork is not None
+        assert (fork.step, fork.inject) == (update - 1, 3)
+    assert scale("paper").map(trunk.branch(189_999, inject=0)).fork.step == 189_999  # type: ignore[union-attr]
+
+
+def test_figures_may_share_one_learning_rate() -> None:
+    at = scale("cpu")
+    adamw, ademamix = run("110M", ADAMW, 256_000), run("110M", ADEMAMIX, 256_000)
+    branch = ademamix.branch(90_000, inject=0)
+    mapped = [at.map(spec, lr_of=ADAMW) for spec in (ademamix, branch)]
+    assert {spec.optimizer.lr for spec in mapped} == {at.map(adamw).optimizer.lr}
+    assert mapped[1].fork is not None
+    assert mapped[1].fork.parent == mapped[0]

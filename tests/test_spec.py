@@ -13,6 +13,7 @@ from ademamix.spec import (
     canonical,
     canonical_json,
     override,
+    override_known,
     parse,
     unite_observations,
 )
@@ -132,3 +133,11 @@ def test_a_cosine_has_a_horizon_and_a_constant_rate_has_none(adamw_spec: RunSpec
 def test_observations_unite() -> None:
     united = unite_observations({"a": frozenset({1, 2})}, {"a": frozenset({2, 3}), "b": frozenset({4})})
     assert united == {"a": {1, 2, 3}, "b": {4}}
+
+
+def test_a_setting_changes_a_branch_and_its_trunk(ademamix_spec: RunSpec, adamw_spec: RunSpec) -> None:
+    branch = adamw_spec.branch(20, optimizer=ademamix_spec.optimizer)
+    changed = override_known(branch, ["optimizer.alpha=1", "batch=2"])
+    assert changed.optimizer.alpha == 1  # type: ignore[union-attr]
+    assert changed.fork is not None
+    assert changed.fork.parent == adamw_spec.changed(batch=2)

@@ -19,10 +19,12 @@ def rounded(value: float) -> float:
 class Window:
     """Losses and gradient norms since the last logged step, kept on the device until then.
 
-    Reading them only once per window spares a synchronisation per step on a GPU.
+    Reading them only once per window spares a synchronisation per step on a GPU. Norms are of before
+    clipping (`grad_norm`) and, with clipping, of after it too (`grad_norm_clipped`).
     """
 
-    def __init__(self, length: int, device: torch.device) -> None:
+    def __init__(self, length: int, device: torch.device, clipping: float | None = None) -> None:
+        self.clipping = clipping
         self.values = torch.zeros(2, length, device=device)
         self.first = 0  # the step before the first of the window
         self.count = 0
@@ -48,6 +50,8 @@ class Window:
             sound = norms[:finite][torch.isfinite(norms[:finite])]
             if len(sound):
                 row["grad_norm"] = rounded(float(sound.mean()))
+                if self.clipping is not None:
+                    row["grad_norm_clipped"] = rounded(float(sound.clamp(max=self.clipping).mean()))
         self.first += self.count
         self.count = 0
         return row, diverged

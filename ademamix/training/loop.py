@@ -30,7 +30,7 @@ class Trainer:
         self.model: nn.Module = task.model()
         self.params = list(self.model.parameters())
         self.optimizer: Optimizer = build(job.spec.optimizer, self.params)
-        self.window = Window(job.log_every, task.device)
+        self.window = Window(job.log_every, task.device, job.spec.clipping)
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
         self.last_saved = time.monotonic()

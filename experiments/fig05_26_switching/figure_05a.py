@@ -82,7 +82,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     """A bar for each size and optimizer, with its 95% interval over rounds; the overhead above."""
     from analysis import curves, style
 
-    figure, (axes,) = curves.grid(1)
+    figure, (axes,) = curves.grid(1, below=0.2)
     iterations = int(frame["x"].iloc[0])
     unit, name = (60, "minutes") if frame["y"].max() * iterations < 7200 else (3600, "hours")
     for i, size in enumerate(PAPER):
@@ -101,7 +101,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     axes.set_title("(a) wall time")
     axes.grid(visible=False, axis="x")
     axes.set_ylim(top=1.18 * axes.get_ylim()[1])
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
     return figure
 
 

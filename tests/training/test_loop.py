@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from ademamix.errors import UserError
 from ademamix.plan import entries, unite
 from ademamix.spec import Constant, Fork, Need, RunSpec, override
 from ademamix.store import Store
@@ -142,6 +145,62 @@ def test_displacements_and_momentum_norms(tmp_path: Path, data_root: Path, adema
     assert max(run.checkpoint_steps()) == 36
     assert train(wanted, halting, data_root) == 0
     assert {row["step"]: row for row in run.metrics()} == rows
+
+
+def test_gradient_norms_before_and_after_clipping(data_root: Path, ademamix_spec: RunSpec) -> None:
+    """Against the gradients that the optimizer is given."""
+    spec = ademamix_spec.changed(clipping=0.8)
+    trainer = Trainer(job(spec), LanguageTask(spec, data_root, torch.device("cpu")))
+    given = []
+    inner = trainer.optimizer.step
+
+    def step() -> None:
+        given.append(torch.cat([p.grad.flatten() for p in trainer.params]).norm())
+        inner()
+
+    trainer.optimizer.step = step  # type: ignore[method-assign, assignment]
+    for t in range(1, 8):
+        trainer.update(t)
+    row, _ = trainer.window.close()
+    assert row is not None
+    assert row["grad_norm_clipped"] == pytest.approx(float(torch.stack(given).mean()), rel=1e-4)
+    assert row["grad_norm_clipped"] < row["grad_norm"]
+
+
+def test_losses_on_held_out_and_on_training_batches(
+    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+) -> None:
+    """Against the losses of checkpoints on the same batches, through a branch that trains on one."""
+    branch = ademamix_spec.branch(29, inject=1)
+    observe = {"reserve_loss:1": frozenset({20, 30, 40}), "batch_loss:33": frozenset({32, 40})}
+    trunk_job = job(ademamix_spec, observe=observe, keep=frozenset({20, 29, 30, 32, 40}), until=40)
+    branch_job = job(branch, observe=observe, keep=frozenset({30, 40}), until=40)
+    assert train(trunk_job, tmp_path, data_root) == 0
+    assert train(branch_job, tmp_path, data_root) == 0
+    task = LanguageTask(ademamix_spec, data_root, torch.device("cpu"))
+    model = task.model()
+    for spec, first in ((ademamix_spec, 0), (branch, 29)):
+        rows = {row["step"]: row for row in Store(tmp_path).run(spec.id).metrics()}
+        for quantity, batch in (("reserve_loss:1", task.reserve(1)), ("batch_loss:33", task.batch(33))):
+            for step in {s for s in observe[quantity] if s > first} - ({32} if first else set()):
+                model.load_state_dict(state(tmp_path, spec, step)["model"])
+                with torch.inference_mode():
+                    assert rows[step][quantity] == pytest.approx(float(task.loss(model, batch)), rel=1e-5)
+    last = [Store(tmp_path).run(spec.id).metrics()[-1]["reserve_loss:1"] for spec in (ademamix_spec, branch)]
+    assert last[1] < last[0]  # what was trained on once is known better
+
+
+def test_held_out_batches_share_no_window(data_root: Path, ademamix_spec: RunSpec) -> None:
+    task = LanguageTask(ademamix_spec, data_root, torch.device("cpu"))
+    other = LanguageTask(ademamix_spec.reseeded(5), data_root, torch.device("cpu"))
+    split = task.tokens.split("reserve", ademamix_spec.sequence)
+    count = len(split) // ademamix_spec.batch
+    windows = torch.cat([task.reserve(number) for number in range(count)])
+    all_there_are = Counter(tuple(window) for window in split.read(np.arange(len(split))).tolist())
+    assert not Counter(map(tuple, windows.tolist())) - all_there_are  # none twice
+    assert torch.equal(windows, torch.cat([other.reserve(number) for number in range(count)]))
+    with pytest.raises(UserError, match="has no batch"):
+        task.reserve(1000)
 
 
 def test_micro_batches_give_the_same_gradient(
