@@ -12,6 +12,7 @@ from ademamix.files import write_atomically
 from ademamix.plan import Wanted
 from ademamix.report import describe
 from ademamix.scale import Scale
+from ademamix.settings import language_model
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from analysis.stats import pooled_spread
@@ -35,12 +36,18 @@ UNKNOWN = Noise({}, None)
 def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -> None:
     """Write one row for each run that was trained with several seeds, with the spread of its
     final validation loss; no file when there is none.
+
+    Runs with another batch than their size's usual one are left out, since few large or many small
+    batches spread more; so are searches.
     """
+    reported = {*at.seeds.headline, *at.seeds.sweep}
     groups: dict[RunSpec, list[float]] = defaultdict(list)
     for w in wanted:
         run = store.run(w.spec.id)
         outcome = run.outcome()
-        if outcome and outcome.status == "finished":
+        size = language_model(at.size_name(w.spec.model))
+        usual = w.spec.batch == at.batch_size(size.batch, size) and w.spec.seed in reported
+        if usual and outcome and outcome.status == "finished":
             last = run.metrics()[-1]
             if at.validation_loss in last:
                 groups[w.spec.reseeded(0)].append(last[at.validation_loss])

@@ -8,6 +8,7 @@ from ademamix.checkout import checkout
 from ademamix.files import write_atomically
 from ademamix.registry import Figure, catalogue, figures
 from analysis.benchmarks import optimizer_benchmark
+from analysis.costs import cost_line
 from experiments.tables import TABLES
 
 SCALES = ("cpu", "gpu", "paper")
@@ -31,7 +32,7 @@ def write_pages(root: Path, check: bool = False) -> list[str]:
         page = figure.folder / "README.md"
         name = f"verdicts of {figure.name}"
         texts[page] = between_marks(
-            texts.get(page) or page.read_text(), name, figure_section(figure, verdicts)
+            texts.get(page) or page.read_text(), name, figure_section(figure, verdicts, root)
         )
     stale = {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
     if not check:
@@ -152,13 +153,14 @@ def _heading(scale: str) -> str:
     return "Exact and toy figures" if scale == "exact" else f"Scale `{scale}`"
 
 
-def figure_section(figure: Figure, verdicts: Verdicts) -> str:
-    """The verdicts on one figure, for its own README, with the drawing above."""
+def figure_section(figure: Figure, verdicts: Verdicts, root: Path) -> str:
+    """The drawing of a figure, what its runs cost and the verdicts on it, for its own README."""
     text = ""
     for scale, by_figure in verdicts.items():
         if entry := by_figure.get(figure.name):
             where = "" if scale == "exact" else f" at scale `{scale}`"
             text += f"![{figure.label}{where}](../../figures/{scale}/{figure.name}.png)\n\n"
+            text += cost_line(figure, scale, root / "figures" / scale / "records") if where else ""
             text += "".join(_claim(claim) for claim in entry["claims"])
     return text or "Not run yet.\n"
 
