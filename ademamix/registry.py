@@ -20,8 +20,8 @@ from ademamix.spec import Need
 class Figure:
     """A figure, or one panel of it when `panel` is not empty.
 
-    A module with a PANEL defines that panel alone: one that needs no training, of a figure whose other
-    panels do, such as 3a.
+    A module with a PANEL defines that panel alone: one that trains nothing, of a figure whose other
+    panels do, such as 3a and 5a.
     """
 
     number: int

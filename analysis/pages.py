@@ -89,8 +89,8 @@ def _figure_cell(built: list[Figure], panels: str, scale: str, verdicts: Verdict
     if not built:
         return "not built"
     cells = [
-        (f"{figure.panel}: " if figure.panel else "") + _counts(figure.name, scale, verdicts)
-        for figure in built
+        (f"{', '.join(figure.module.PANELS)}: " if panels else "") + _counts(figure.name, scale, verdicts)
+        for figure in sorted(built, key=lambda figure: figure.module.PANELS)
     ]
     missing = [panel for panel in panels if not any(panel in figure.module.PANELS for figure in built)]
     return "; ".join([*cells, *([f"{', '.join(missing)}: not built"] if missing else [])])
