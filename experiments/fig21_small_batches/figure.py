@@ -29,12 +29,13 @@ def name_of(batch: int, beta1: float) -> str:
     return f"batch {batch}, β1 = {beta1:g}"
 
 
-SMALL = (4, 8)  # small batches' losses vary more over seeds than those which the pooled spread is of
+# What claims judge has several seeds: the pooled spread is of neither small batches nor β1 = 0.
+SMALL, LARGE = (4, 8), (64, 128)
 
 
 def _line(batch: int, beta1: float) -> Line:
     paper = run(SIZE, ADEMAMIX, HORIZON, beta1=beta1).changed(batch=batch)
-    return Line("", name_of(batch, beta1), paper, HORIZON, "headline" if batch in SMALL else "sweep")
+    return Line("", name_of(batch, beta1), paper, HORIZON, "headline" if batch in SMALL + LARGE else "sweep")
 
 
 LINES = [_line(batch, beta1) for batch in BATCHES for beta1 in BETA1S]
@@ -70,7 +71,7 @@ ABOUT = 0.02  # nats: losses nearer than this count as the same
 def _large(frame: "pd.DataFrame") -> list[Effect]:
     """`ABOUT` minus how much higher β1 = 0 ends, at large batches."""
     found = []
-    for batch in (64, 128):
+    for batch in LARGE:
         (effect,) = lower("", name_of(batch, 0.9), name_of(batch, 0.0), SIZE)(frame)
         values = tuple(ABOUT - value for value in effect.values)
         found.append(Effect(f"{ABOUT} − ({effect.what})", values, runs=2, size=SIZE))
