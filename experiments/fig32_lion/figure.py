@@ -81,8 +81,8 @@ def _lion(panel: str, name: str, trial: Trial, seeds: lines.SeedsOf) -> Line:
 
 def curves_at(scale: Scale) -> list[Line]:
     return [
-        Line("a", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
-        _lion("a", "Lion", best_at(scale), "sweep"),
+        Line("a", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON, "headline"),
+        _lion("a", "Lion", best_at(scale), "headline"),
     ]
 
 
