@@ -12,7 +12,7 @@ from ademamix import registry
 from ademamix.models.sizes import parameters
 from ademamix.plan import Entry, cost, entries, hours_from_scratch, unite
 from ademamix.scale import Scale, scale, scales
-from ademamix.spec import AdEMAMix, RunSpec, canonical
+from ademamix.spec import AdEMAMix, Cosine, LinearDecay, RunSpec, canonical
 from ademamix.store import Run, Status, Store
 
 OPTIMIZERS = {
@@ -25,13 +25,20 @@ OPTIMIZERS = {
 
 
 def describe(spec: RunSpec) -> str:
-    """A run in a few words, for people: optimizer, its main values, model, seed."""
+    """A run in a few words, for people: optimizer, its main values, schedule, fork, model, seed."""
     o = spec.optimizer
     words = [OPTIMIZERS[o.kind]]
     if isinstance(o, AdEMAMix):
         words += [f"α {o.alpha:g}", f"β3 {o.beta3:.6g}"]
-    if hasattr(spec.schedule, "horizon"):
+    if isinstance(spec.schedule, Cosine):
         words.append(f"T {spec.schedule.horizon:,}")
+    elif isinstance(spec.schedule, LinearDecay):
+        words.append(f"decay {spec.schedule.start:,} to {spec.schedule.end:,}")
+    else:
+        words.append("constant lr")
+    if spec.fork:
+        batch = "" if spec.fork.inject is None else f" with batch {spec.fork.inject}"
+        words.append(f"from {spec.fork.step:,}{batch}")
     words += [f"width {spec.model.width}", f"lr {o.lr:g}", f"seed {spec.seed}"]
     return ", ".join(words)
 
