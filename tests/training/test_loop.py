@@ -262,6 +262,28 @@ def test_sigkill_at_random_moments_changes_no_bit(
     assert runs[0].metrics() == runs[1].metrics()
 
 
+def test_a_killed_branch_resumes_as_if_nothing_had_happened(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, ademamix_spec: RunSpec
+) -> None:
+    """One that switches optimizers, injects a batch, and is observed on it."""
+    branch = adamw_spec.branch(20, inject=0, optimizer=ademamix_spec.optimizer)
+    observe = {"reserve_loss:0": frozenset({21, 40, 60})}
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    for root in (straight, killed):
+        assert train(job(adamw_spec, keep=frozenset({20}), until=20), root, data_root) == 0
+    assert train(job(branch, observe=observe), straight, data_root) == 0
+    often = job(branch, observe=observe, checkpoint_seconds=0.03)
+    for target in (24, 45):
+        process = _process(often, killed, data_root)
+        _wait_for_step(process, target)
+        process.kill()
+        process.wait()
+    assert Store(killed).run(branch.id).outcome() is None
+    assert train(often, killed, data_root) == 0
+    assert same(state(killed, branch), state(straight, branch))
+    assert Store(killed).run(branch.id).metrics() == Store(straight).run(branch.id).metrics()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_and_the_shells_exit_code(
     number: int, trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
