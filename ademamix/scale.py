@@ -39,7 +39,9 @@ FAST_BETA, SLOW_BETA = 0.9, 0.9999  # between these, betas are mapped by interpo
 SHORTEST_SLOW_HALF_LIFE = 12.0  # steps
 
 
-FOLLOWS = {"ademamix-convex": ADEMAMIX, "ad3emamix": ADEMAMIX, "lion": ADAMW}
+# Whose best learning rate another optimizer's is relative to. The convex form's two weights sum to 1, so
+# its steps are as long as AdamW's.
+FOLLOWS = {"ademamix-convex": ADAMW, "ad3emamix": ADEMAMIX, "lion": ADAMW}
 
 
 class Machine(Frozen):
@@ -128,7 +130,7 @@ class Scale(Frozen):
     def learning_rate(self, lr: float, size: LanguageModel, optimizer: str) -> float:
         """The paper's value relative to the paper's best, times the scale's best.
 
-        An optimizer that varies another follows that one: AdEMAMix, or AdamW.
+        An optimizer that varies another follows that one (`FOLLOWS`).
         """
         own = self.lr.get(size.name, {})
         follows = FOLLOWS.get(optimizer, optimizer)
