@@ -18,6 +18,7 @@ from ademamix.spec import Need, RunSpec, UnknownKey, override, override_known
 from ademamix.store import Store, export, export_measurements, load_measurement, load_record
 
 Command = Callable[..., Any]
+RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -213,6 +214,10 @@ def run(
 
     at = chosen_scale(scale_name, seeds)
     figures = chosen_figures(names)
+    if settings:  # has no part in a measurement
+        figures = [figure for figure in figures if not figure.measured]
+        if not figures:
+            raise UserError("a figure that is measured has no runs that --set could change")
     if settings and not out and not (only or until):
         raise UserError(
             "--set changes what is trained, so the figure would not be the paper's; "
@@ -225,7 +230,8 @@ def run(
             raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
     store = Store(runs)
     code = train(entries(asked, everything, store), at, store, data, jobs)
-    prune(everything, store)
+    if not until:  # cut short, branches do not show what they will need
+        prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
         measure(figures, at, store, data)
         default = checkout() / ("figures" if seeds is None else "out")
@@ -375,7 +381,7 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
         scale(scale_name)  # refuses an unknown one
     folders = [source] if source else sorted((checkout() / "figures").glob(f"{scale_name or '*'}/records"))
     loaded, problems = [], []
-    for path in sorted(path for folder in folders for path in folder.glob("*.json*")):
+    for path in sorted(path for folder in folders for kind in RECORDS for path in folder.glob(kind)):
         try:
             if path.suffix == ".gz":
                 loaded.append(load_record(path, store))

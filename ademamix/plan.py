@@ -93,26 +93,55 @@ def between(observe: Mapping[str, frozenset[int]], after: int, until: int) -> di
     return {quantity: steps for quantity, steps in found.items() if steps}
 
 
-def forks_of(wanted: Iterable[Wanted]) -> dict[str, dict[int, tuple[Need, ...]]]:
-    """Trunk's id → step → what is wanted of the branches that start there."""
-    found: dict[str, dict[int, tuple[Need, ...]]] = {}
-    for w in wanted:
+@dataclass(frozen=True)
+class Branch:
+    """What is wanted of a branch, and of the branches that start from it in turn."""
+
+    need: Need
+    forks: "Forks"
+
+    def done(self, store: Store) -> bool:
+        """Whether it need not be trained: all that is wanted of it is there, checkpoints too."""
+        return complete(self.need, self.forks, store)
+
+
+Forks = Mapping[int, tuple[Branch, ...]]  # step → the branches that start there
+
+
+def forks_of(wanted: Iterable[Wanted]) -> dict[str, Forks]:
+    """Trunk's id → the branches that start from it."""
+    found: dict[str, dict[int, tuple[Branch, ...]]] = {}
+    by_id = {w.spec.id: w for w in wanted}
+    # Branches before their trunks, so that each finds its own.
+    for w in reversed(in_order(by_id)):
         if fork := w.spec.fork:
             of_trunk = found.setdefault(fork.parent.id, {})
-            of_trunk[fork.step] = (*of_trunk.get(fork.step, ()), w.need)
-    return found
+            branch = Branch(w.need, found.get(w.spec.id, {}))
+            of_trunk[fork.step] = (branch, *of_trunk.get(fork.step, ()))
+    return dict(found)
 
 
-def owed(keep: frozenset[int], forks: Mapping[int, tuple[Need, ...]], store: Store) -> frozenset[int]:
+def owed(keep: frozenset[int], forks: Forks, store: Store) -> frozenset[int]:
     """Checkpoints a trunk owes: those kept for their own sake, and where unfinished branches start."""
-    pending = {step for step, needs in forks.items() if not all(map(store.serves, needs))}
-    return keep | pending
+    return keep | {step for step, there in forks.items() if not all(b.done(store) for b in there)}
+
+
+def complete(need: Need, forks: Forks, store: Store) -> bool:
+    """Whether a run has all that is wanted of it, and the checkpoints that it owes."""
+    run = store.run(need.run.id)
+    outcome = run.outcome()
+    if outcome is None or not outcome.serves(need):
+        return False
+    return outcome.reached(owed(need.keep, forks, store)) <= run.checkpoint_steps()
 
 
 def in_order(wanted: Mapping[str, Wanted]) -> list[Wanted]:
     """Trunks before branches; among the free ones the longest first, which fills workers evenly."""
     sorter = TopologicalSorter(
-        {id: [w.spec.fork.parent.id] if w.spec.fork else [] for id, w in wanted.items()}
+        {
+            id: [fork.parent.id] if (fork := w.spec.fork) and fork.parent.id in wanted else []
+            for id, w in wanted.items()
+        }
     )
     sorter.prepare()
     order: list[Wanted] = []
@@ -136,7 +165,7 @@ class Entry:
     """
 
     wanted: Wanted
-    forks: Mapping[int, tuple[Need, ...]]
+    forks: Forks
     status: Status
     done: bool
     again: bool
@@ -149,10 +178,7 @@ def entries(asked: Mapping[str, Wanted], everything: Mapping[str, Wanted], store
     for w in in_order(asked):
         id = w.spec.id
         status, outcome = store.run(id).status()
-        done = outcome is not None and outcome.serves(w.need)
-        if done and outcome is not None:
-            needed = outcome.reached(owed(w.keep, asked_forks.get(id, {}), store))
-            done = needed <= store.run(id).checkpoint_steps()
+        done = complete(w.need, asked_forks.get(id, {}), store)
         again = outcome is not None and not done
         found.append(Entry(everything[id], forks.get(id, {}), status, done, again))
     return found

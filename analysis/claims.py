@@ -37,8 +37,9 @@ class Effect:
         runs: how many independent runs enter it, each with about unit weight: with one seed its
             standard deviation is taken as σ√runs.
         size: the paper's model size whose σ that is ("" where it is none, or several).
-        over: what the values are of: 'seeds', 'batches' or 'rounds' of a measurement. One batch or round
-            alone decides nothing: σ is the spread over seeds.
+        over: what the values are of: 'seeds', 'batches' or 'rounds' of a measurement.
+        loss: whether they are differences of losses of seeds, the only thing that σ is the spread of;
+            one value of anything else decides nothing.
     """
 
     what: str
@@ -47,6 +48,7 @@ class Effect:
     runs: int = 2
     size: str = ""
     over: Literal["seeds", "batches", "rounds"] = "seeds"
+    loss: bool = True
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""
@@ -64,7 +66,7 @@ class Effect:
         if len(self.values) > 1:
             _, width = t_interval(self.values)
         else:
-            sigma = noise.of(self.size) if self.over == "seeds" else None
+            sigma = noise.of(self.size) if self.loss and self.over == "seeds" else None
             width = None if sigma is None else 2 * sigma * math.sqrt(self.runs)
         if width is not None and mean - width > threshold:
             verdict = "reproduced"
@@ -154,20 +156,24 @@ class Claim:
 def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
     """Seed → the last value of a series; infinity where it diverged.
 
-    Clipping can hide infinities, so a curve that ends above its first point, which is soon after the
-    warm-up of the learning rate, is called diverged too.
+    Clipping can hide infinities, so a curve that ends above where the panel's curves begin, soon after the
+    warm-up of the learning rate, is called diverged too. (Branches begin late, and low.)
     """
-    rows = _series(frame, panel, series).sort_values("x").groupby("seed")["y"]
-    first, last = rows.first(), rows.last()
-    ends = last.where(last <= first, math.inf)
+    everyone = frame[frame["panel"] == panel].sort_values("x").groupby(["series", "seed"])["y"].first()
+    last = _series(frame, panel, series).sort_values("x").groupby("seed")["y"].last()
+    ends = last.where(last <= everyone.max(), math.inf)
     return dict(zip(ends.index.tolist(), ends.tolist(), strict=True))
 
 
 def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int, float]:
-    """Seed → the value of a series at the last point within `share` of the panel's length."""
+    """Seed → the value of a series at the last point within `share` of the panel's length.
+
+    Infinity where it diverged before its first point.
+    """
     rows = _series(frame, panel, series)
     early = rows[rows["x"] <= share * frame[frame["panel"] == panel]["x"].max()]
     last = early.sort_values("x").groupby("seed")["y"].last()
+    last = last.reindex(rows["seed"].unique(), fill_value=math.inf)
     return dict(zip(last.index.tolist(), last.tolist(), strict=True))
 
 

@@ -64,8 +64,9 @@ def draw_panel(
         if not series.empty:
             draw_series(axes, series, **{"label": name, **look})
     late = rows[(rows["x"] >= tail * rows["x"].max()) & (rows["y"] < float("inf"))]["y"]
-    low, high = min([float(late.min()), *include]), float(late.quantile(0.98))
-    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    if len(late):
+        low, high = min([float(late.min()), *include]), float(late.quantile(0.98))
+        axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.set_title(title)
     axes.set_xlabel(STEPS)
     axes.xaxis.set_major_formatter(thousands)

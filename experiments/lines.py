@@ -136,6 +136,16 @@ def _draw_noise(axes: "Axes", rows: "pd.DataFrame", line: Line, noise: "Noise | 
         axes.fill_between(own["x"], low, high, color="0.5", alpha=0.25, linewidth=0, label="± 2σ over seeds")
 
 
+def beside_trunk(frame: "pd.DataFrame", panel: str, branch: str, trunk: str) -> "pd.Series[float]":
+    """A branch's loss minus its trunk's at the steps that both have, from the fork on; means over seeds.
+
+    Both train on the same data from the same weights: small differences mean something.
+    """
+    rows = frame[frame["panel"] == panel]
+    loss = rows.groupby(["series", "x"])["y"].mean()
+    return (loss[branch] - loss[trunk]).dropna()
+
+
 def steps_named(lines: Sequence[Line]) -> set[int]:
     """Every step that a figure's runs name: lengths, warm-ups, forks, decays; the paper's steps."""
     steps = {line.until for line in lines}

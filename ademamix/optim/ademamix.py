@@ -21,7 +21,7 @@ from ademamix.optim.state import (
     laid_out_as,
     moments_dtype,
 )
-from ademamix.optim.switch import carry_over, groups_of_adamw, groups_of_ademamix
+from ademamix.optim.switch import KEPT, carry_over, groups_of_adamw, groups_of_ademamix, refuse_kept
 
 if TYPE_CHECKING:
     from ademamix.optim.kernels.triton import DeviceUpdate
@@ -199,10 +199,14 @@ class AdEMAMix(Optimizer):
             options: further options of `AdEMAMix`, such as `alpha_warmup`, `state_dtype`, `implementation`.
 
         Raises:
-            TypeError: `optimizer` is not an AdamW.
+            TypeError: `optimizer` is not an AdamW, or an option is one that the groups keep.
             ValueError: it uses amsgrad, or a weight decay that is not decoupled.
         """
-        new = cls(groups_of_adamw(optimizer, beta3), alpha=alpha, **options)
+        refuse_kept("from_adamw", options)
+        groups = groups_of_adamw(optimizer, beta3)
+        kept = {name: optimizer.defaults[name] for name in KEPT if name != "betas"}
+        betas = (*optimizer.defaults["betas"], beta3)
+        new = cls(groups, betas=betas, alpha=alpha, **kept, **options)
         carry_over(optimizer.state_dict()["state"], new)
         return new
 
@@ -215,9 +219,13 @@ class AdEMAMix(Optimizer):
             options: of torch.optim.AdamW, such as `fused=True`.
 
         Raises:
+            TypeError: an option is one that the groups keep.
             ValueError: this optimizer has master weights.
         """
-        new = torch.optim.AdamW(groups_of_ademamix(self), **options)
+        refuse_kept("to_adamw", options)
+        kept = {name: self.defaults[name] for name in KEPT if name != "betas"}
+        betas = self.defaults["betas"][:2]
+        new = torch.optim.AdamW(groups_of_ademamix(self), betas=betas, **kept, **options)
         carry_over(self.state_dict()["state"], new)
         return new
 

@@ -29,14 +29,14 @@ def to_ademamix(state: State, beta1: float) -> dict[str, Any]:
 
 
 def to_adamw(state: State, beta1: float) -> dict[str, Any]:
-    """AdEMAMix's state of a parameter as AdamW's, or AdamW's own: m2 is dropped.
+    """AdEMAMix's state of a parameter as AdamW's, or AdamW's own, copied: m2 is dropped.
 
     Raises:
         ValueError: the state has no m1 and β1 > 0.
     """
     # With β1 = 0, AdamW writes the gradient over its m1 before it reads it.
-    fast = _fast(state) if beta1 > 0 else torch.zeros_like(state[SQUARE])
-    return {"step": state["step"], FAST: fast, SQUARE: state[SQUARE]}
+    fast = _fast(state).clone() if beta1 > 0 else torch.zeros_like(state[SQUARE])
+    return {"step": state["step"].clone(), FAST: fast, SQUARE: state[SQUARE].clone()}
 
 
 def _fast(state: State) -> Tensor:
@@ -61,6 +61,7 @@ def carry_over(state: Mapping[Any, State], optimizer: Optimizer) -> None:
     optimizer.load_state_dict(whole)
 
 
+KEPT = ("lr", "betas", "eps", "weight_decay", "maximize", "capturable")  # of each group
 # Whatever else groups hold stays: options that both have, and what schedulers and users put there.
 ADAMW_ONLY = ("amsgrad", "foreach", "fused", "differentiable", "decoupled_weight_decay")
 ADEMAMIX_ONLY = ("alpha", "alpha_warmup", "beta3_warmup", "state_dtype", "master_weights", "seed")
@@ -73,13 +74,15 @@ def groups_of_adamw(optimizer: Optimizer, beta3: float) -> list[dict[str, Any]]:
         TypeError: it is not an AdamW.
         ValueError: it is one that keeps something else than m1 and ν.
     """
-    if not isinstance(optimizer, torch.optim.Adam):
+    # AdamW became a kind of Adam with torch 2.7.
+    if not isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW):
         raise TypeError(f"from_adamw takes a torch.optim.AdamW, got {type(optimizer).__name__}")
+    decoupled = isinstance(optimizer, torch.optim.AdamW)
     found = []
     for group in optimizer.param_groups:
         if group["amsgrad"]:
             raise ValueError("from_adamw: amsgrad divides by the largest ν so far, which AdEMAMix does not")
-        if group["weight_decay"] and not group.get("decoupled_weight_decay", True):
+        if group["weight_decay"] and not group.get("decoupled_weight_decay", decoupled):
             raise ValueError("from_adamw: Adam's weight decay is not decoupled; use torch.optim.AdamW")
         kept = {name: value for name, value in group.items() if name not in (*ADAMW_ONLY, "betas")}
         beta1, beta2 = (float(beta) for beta in group["betas"])
@@ -103,3 +106,10 @@ def groups_of_ademamix(optimizer: Optimizer) -> list[dict[str, Any]]:
         }
         for group in optimizer.param_groups
     ]
+
+
+def refuse_kept(method: str, options: Mapping[str, Any]) -> None:
+    """Raise TypeError for an option that a switch takes from the groups, where it would be without effect."""
+    for name in KEPT:
+        if name in options:
+            raise TypeError(f"{method} keeps each group's {name}; change it in param_groups afterwards")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ademamix.plan import Entry, first_step
+from ademamix.plan import Entry, Forks, first_step
 from ademamix.scale import Scale
-from ademamix.spec import Need, RunSpec
+from ademamix.spec import RunSpec
 
 FAILED = 1  # a worker's exit code
 
@@ -28,7 +28,7 @@ class Job:
     spec: RunSpec
     until: int
     keep: frozenset[int]
-    forks: Mapping[int, tuple[Need, ...]]
+    forks: Forks
     observe: Mapping[str, frozenset[int]]
     log_every: int
     checkpoint_seconds: float

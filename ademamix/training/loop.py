@@ -20,6 +20,8 @@ from ademamix.training.log import Metrics, Window, rounded
 from ademamix.training.observe import Observer
 from ademamix.training.stop import Stop
 
+SWITCHABLE = {"adamw", "ademamix", "ademamix-convex"}  # between these, and with other values
+
 
 class Trainer:
     """A run in memory: its model, optimizer and position."""
@@ -110,11 +112,19 @@ class Trainer:
 
     def branch(self, state: dict[str, Any]) -> None:
         """Start from a checkpoint of the trunk."""
+        spec = self.job.spec
+        assert spec.fork is not None
         self.model.load_state_dict(state["model"])
-        try:
-            carry_over(state["optimizer"]["state"], self.optimizer)
-        except ValueError as problem:
-            raise UserError(str(problem)) from None
+        before, now = spec.fork.parent.optimizer, spec.optimizer
+        if now == before:
+            self.optimizer.load_state_dict(state["optimizer"])
+        elif {before.kind, now.kind} <= SWITCHABLE:
+            try:
+                carry_over(state["optimizer"]["state"], self.optimizer)
+            except ValueError as problem:
+                raise UserError(str(problem)) from None
+        else:
+            raise UserError(f"a branch cannot go on from {before.kind} with another {now.kind}")
         self.step = self.window.first = state["step"]
 
 

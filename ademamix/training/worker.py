@@ -14,7 +14,7 @@ from filelock import Timeout
 
 from ademamix import __version__
 from ademamix.errors import UserError, one_line
-from ademamix.plan import owed
+from ademamix.plan import complete, owed
 from ademamix.spec import Need
 from ademamix.store import Outcome, Run, Store, covers
 from ademamix.training import checkpoint
@@ -74,11 +74,9 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
     for quantity in job.observe:
         refuse_unknown(quantity)
     # Another launcher may have finished the run, or branches of it, since this one made its plan.
-    job = replace(job, keep=owed(job.keep, job.forks, store))
-    outcome = run.outcome()
-    served = outcome and outcome.serves(Need(job.spec, job.until, observe=job.observe))
-    if served and outcome and outcome.reached(job.keep) <= run.checkpoint_steps():
+    if complete(Need(job.spec, job.until, job.keep, job.observe), job.forks, store):
         return
+    job = replace(job, keep=owed(job.keep, job.forks, store))
     run.begin(job.spec)
     if (inherited := _trunk_diverged(job, store)) is not None:
         run.finish(inherited)

@@ -7,7 +7,7 @@ from ademamix.settings import ADAMW, ADEMAMIX, language, run
 from ademamix.spec import Constant, LinearDecay, Need, RunSpec
 from analysis.claims import Claim, Effect
 from experiments.fig04_10_forgetting import injections
-from experiments.fig04_10_forgetting.injections import NAMES, SIZE, Forgetting, k, paired, retained
+from experiments.fig04_10_forgetting.injections import NAMES, SIZE, Forgetting, k, paired, peak, retained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,11 +62,28 @@ def _only_in_the_decay(frame: "pd.DataFrame") -> list[Effect]:
     ]
 
 
+SMALL = 0.1  # of the drop: what counts as forgotten
+
+
+def _forgotten_before(frame: "pd.DataFrame") -> list[Effect]:
+    """A tenth of the mean drop on the batch before the decay, minus what is left of it."""
+    return [
+        paired(name, SMALL * peak(frame, "a", name).mean() - retained(frame, "a", name))
+        for name in NAMES.values()
+    ]
+
+
 CLAIMS = [
     *injections.after_the_batch(AT, END),
     Claim(
-        name="only-in-the-decay",
-        statement="Batches are remembered only once the decay has started.",
+        name="forgotten-before-the-decay",
+        statement="What was seen before the decay is forgotten by the end,",
+        statistic=f"a tenth of the drop after t_B = {k(AT['a'])} minus what is left of it at the end",
+        measure=_forgotten_before,
+    ),
+    Claim(
+        name="remembered-in-the-decay",
+        statement="and what is seen during it is remembered better.",
         statistic="loss on B at the end, reference − branch: of a t_B in the decay − of the one before it",
         measure=_only_in_the_decay,
         report=injections.summary(AT),

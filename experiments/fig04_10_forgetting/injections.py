@@ -5,6 +5,7 @@ reference just before update t_B makes that one update with B, and all others as
 is followed is the loss on B of both. Small scales take several batches, one branch each.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -55,11 +56,10 @@ class Forgetting:
     def pairs(self, scale: Scale, panel: str) -> "Iterable[Pair]":
         """Each optimizer's reference and branch, for each seed and batch."""
         for optimizer, reference in self.references.items():
-            whole = product(scale.seeds.sweep, range(scale.injected_batches))
-            for place, (seed, number) in enumerate(whole):
+            for seed, number in product(scale.seeds.sweep, range(scale.injected_batches)):
                 branch = injected(reference, self.at[panel], number)
                 runs = (scale.map(spec, seed, lr_of=ADAMW) for spec in (reference, branch))
-                yield Pair(NAMES[optimizer], place, f"reserve_loss:{number}", *runs)
+                yield Pair(NAMES[optimizer], number, *runs)
 
     def needs(self, scale: Scale) -> list[Need]:
         refuse_collisions(scale, [*self.at.values(), self.since, self.until])
@@ -73,7 +73,7 @@ class Forgetting:
         return found
 
     def table(self, results: "Results") -> "pd.DataFrame":
-        """x: the scale's own steps, y: loss on B (nats per token). Column `seed` numbers the batches B."""
+        """x: the scale's own steps, y: loss on B (nats per token). Column `seed` is the number of B."""
         from analysis.tables import tabulate
 
         scale, rows = results.scale, []
@@ -86,19 +86,27 @@ class Forgetting:
                     (branch_name(pair.optimizer), pair.branch, pair.branch.fork.step),
                 ):
                     curve = results.curve(run, pair.quantity, until)
-                    rows += [(panel, series, pair.place, x, y) for x, y in curve if x >= first and x in steps]
+                    rows += [
+                        (panel, series, pair.number, x, y)
+                        for x, y in curve
+                        if (x >= first and x in steps) or y == math.inf
+                    ]
         return tabulate(rows)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A reference and its branch at a scale; `quantity` is the loss on the batch that the branch gets."""
+    """A reference and its branch at a scale, and the number of the batch B that the branch gets."""
 
     optimizer: str
-    place: int
-    quantity: str
+    number: int
     reference: RunSpec
     branch: RunSpec
+
+    @property
+    def quantity(self) -> str:
+        """The loss on B."""
+        return f"reserve_loss:{self.number}"
 
 
 def injected(reference: RunSpec, at: int, number: int) -> RunSpec:
@@ -118,15 +126,19 @@ def branch_name(optimizer: str) -> str:
 
 
 def losses(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":
-    """The losses of a series: a row for each step, a column for each batch."""
+    """The losses of a series: a row for each step, a column for each batch; means over training seeds.
+
+    From the step where a run diverged its loss is infinite.
+    """
     rows = frame[(frame["panel"] == panel) & (frame["series"] == series)]
-    return rows.pivot_table(index="x", columns="seed", values="y")
+    found = rows.pivot_table(index="x", columns="seed", values="y").sort_index()
+    return found.mask(found.eq(math.inf).cummax(), math.inf)
 
 
 def gaps(frame: "pd.DataFrame", panel: str, optimizer: str) -> "pd.DataFrame":
     """How much lower the branch's loss on B is than the reference's; index: updates since the fork."""
     branch = losses(frame, panel, branch_name(optimizer))
-    reference = losses(frame, panel, reference_name(optimizer)).loc[branch.index]
+    reference = losses(frame, panel, reference_name(optimizer)).reindex(branch.index, method="ffill")
     gap = reference - branch
     gap.index = gap.index - gap.index.min()
     return gap
@@ -232,10 +244,10 @@ def draw(frame: "pd.DataFrame", at: dict[str, int], until: int, decay_from: int 
         for axes, panel in zip(row, shown, strict=True):
             whole = losses(frame, panel, reference_name(name)).mean(axis=1)
             branch = losses(frame, panel, branch_name(name))
-            below = losses(frame, panel, reference_name(name)).loc[branch.index] - branch
+            below = losses(frame, panel, reference_name(name)).reindex(branch.index, method="ffill") - branch
             colour = style.colour(name)
             for number in below:
-                single = whole.loc[branch.index] - below[number]
+                single = whole.reindex(branch.index, method="ffill") - below[number]
                 axes.plot(single.index, single, color=colour, alpha=0.25, linewidth=0.5)
             axes.plot(whole.index, whole, color="0.25", linestyle="--", linewidth=1, label="never on B")
             axes.plot(branch.index, branch.mean(axis=1), color=colour, label=branch_name(name))

@@ -90,20 +90,14 @@ def _earlier(frame: "pd.DataFrame") -> list[Effect]:
     return found
 
 
-def rises(frame: "pd.DataFrame", panel: str, branch: str, trunk: str) -> float:
-    """The largest lead of the trunk over the branch just after the fork, at equal steps."""
-    rows = frame[frame["panel"] == panel]
-    curve = {name: rows[rows["series"] == name].groupby("x")["y"].mean() for name in (branch, trunk)}
-    close = curve[branch].index[1 : lines.CLOSE_LOOKS + 1]
-    return float((curve[branch][close] - curve[trunk][close]).max())
-
-
 def _rise(frame: "pd.DataFrame") -> list[Effect]:
-    return [
-        Effect(f"{SIZES[panel]}, {k(t)}", (rises(frame, panel, name_of(t), "AdamW"),), exact=True)
-        for panel, steps in SWITCHES.items()
-        for t in steps
-    ]
+    found = []
+    for panel, steps in SWITCHES.items():
+        for t in steps:
+            above = lines.beside_trunk(frame, panel, name_of(t), "AdamW")
+            rise = float(above.iloc[: lines.CLOSE_LOOKS + 1].max())
+            found.append(Effect(f"{SIZES[panel]}, {k(t)}", (rise,), exact=True))
+    return found
 
 
 CLAIMS = [

@@ -24,7 +24,7 @@ HORIZON = 256_000
 OPTIMIZERS = {"AdamW": ADAMW, "AdEMAMix": ADEMAMIX}
 # Size → the paper's overhead, in percent of AdamW's time: 2,379 and 5,421 AdamW iterations.
 PAPER = {"110M": 0.93, "1.3B": 2.1}
-ROUNDS = 15
+STEPS, ROUNDS = 20, 30  # updates of each optimizer in a round; rounds
 
 
 def needs(scale: Scale) -> list[Need]:
@@ -33,7 +33,7 @@ def needs(scale: Scale) -> list[Need]:
 
 
 def measure(scale: Scale, data_root: Path, device: str) -> dict[str, Any]:
-    """Time both optimizers at both sizes, in turns; minutes at `cpu`. Nothing else should be running."""
+    """Time both optimizers at both sizes, in turns: a minute at `cpu`. Nothing else should be running."""
     import torch
 
     from ademamix.data.locate import ensure
@@ -45,7 +45,7 @@ def measure(scale: Scale, data_root: Path, device: str) -> dict[str, Any]:
         for spec in specs.values():
             ensure(spec.data, data_root)
         at = torch.device(device)
-        timing = interleaved(specs, scale.validation_every, ROUNDS, data_root, at, scale.micro_batch)
+        timing = interleaved(specs, STEPS, ROUNDS, data_root, at, scale.micro_batch)
         found["machine"] = timing.machine
         found["sizes"][size] = {
             f"{name} ({timing.implementations[name]})": seconds for name, seconds in timing.seconds.items()

@@ -1,5 +1,6 @@
 """Figure 26: warm-ups of α and β3 after a switch to AdEMAMix."""
 
+import math
 from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
@@ -69,12 +70,15 @@ def _slower(frame: "pd.DataFrame") -> list[Effect]:
     first = frame[frame["series"] == name_of(0)]["x"].min()
     last = first + (frame["x"].max() - first) * WARMUPS[-1] / (LENGTH - SWITCH)
     rows = frame[(frame["x"] > first) & (frame["x"] <= last)]
-    means = rows.groupby(["series", "seed"])["y"].mean()
+    names = [name_of(warmup) for warmup in WARMUPS]
+    means = rows.groupby(["series", "seed"])["y"].mean().unstack()
+    seeds = frame["seed"].unique()
+    means = means.reindex(index=names, columns=seeds, fill_value=math.inf).T  # diverged before
     return [
         difference(
             f"{name_of(warmup)} − none", means[name_of(warmup)].to_dict(), means[name_of(0)].to_dict(), SIZE
         )
-        for warmup in WARMUPS[2:]
+        for warmup in WARMUPS[1:]
     ]
 
 

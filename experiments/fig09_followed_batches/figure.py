@@ -1,6 +1,8 @@
 """Figure 9: the loss on training batches, followed from just before they are trained on."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -87,29 +89,38 @@ def table(results: "Results") -> "pd.DataFrame":
                     {step - (t - 1): loss for step, loss in results.curve(spec, f"batch_loss:{t}", until)}
                     for t in followed(scale, tau)
                 ]
-                # The last batches of a window that the training cuts short lack its last looks.
-                shared = [lag for lag in lags(scale, tau) if all(lag in curve for curve in curves)]
-                rows += [
-                    (panel, name_of(tau), seed, lag, sum(c[lag] for c in curves) / len(curves))
-                    for lag in shared
-                ]
+                for lag in lags(scale, tau):
+                    seen = [_look(curve, lag) for curve in curves]
+                    # The last batches of a window that the training cuts short lack its last looks.
+                    if None not in seen:
+                        rows.append((panel, name_of(tau), seed, lag, mean(filter(None, seen))))
     return tabulate(rows)
 
 
-def normalised(frame: "pd.DataFrame", panel: str, tau: int, seed: int | None = None) -> "pd.Series[float]":
-    """The loss on τ's batch, 0 just before τ and −1 at the paper's τ + 50; the mean over seeds, or one's.
+def _look(curve: Mapping[int, float], lag: int) -> float | None:
+    """The loss after `lag` updates; infinity from where the run diverged; None beyond its end."""
+    return curve.get(lag, math.inf if math.inf in curve.values() else None)
 
-    Means are taken before the division: the drop of a single small batch can be next to nothing.
-    """
+
+def change(frame: "pd.DataFrame", panel: str, tau: int, seed: int | None = None) -> "pd.Series[float]":
+    """The loss on τ's batch minus that just before τ (nats), by lag; the mean over seeds, or one's."""
     rows = frame[(frame["panel"] == panel) & (frame["series"] == name_of(tau))]
     if seed is not None:
         rows = rows[rows["seed"] == seed]
     loss = rows.groupby("x")["y"].mean()
-    # The look that `unit` asked for, which the length of the windows tells.
-    window = float(frame["x"].max())
+    return loss - loss[0]
+
+
+def at_unit(of: "pd.Series[float]", window: float) -> float:
+    """The change at the look that `unit` asked for; the length of the table's windows tells which it is."""
     wanted = max(UNIT * window / WINDOW, min(LEAST_UNIT, window))
-    unit = min(loss.index[1:], key=lambda lag: abs(lag - wanted))
-    return (loss - loss[0]) / (loss[0] - loss[unit])
+    return float(of[min(of.index[1:], key=lambda lag: abs(lag - wanted))])
+
+
+def normalised(frame: "pd.DataFrame", panel: str, tau: int) -> "pd.Series[float]":
+    """The change, mean over seeds, in units of the drop: 0 just before τ, −1 at the paper's τ + 50."""
+    found = change(frame, panel, tau)
+    return found / -at_unit(found, float(frame["x"].max()))
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":
@@ -135,37 +146,47 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
 
 def ends(frame: "pd.DataFrame", panel: str, taus: Iterable[int]) -> dict[int, float]:
-    """Seed → the normalised loss at the end of the window, mean over `taus`."""
-    taus = list(taus)
-    seeds = frame[frame["panel"] == panel]["seed"].unique().tolist()
-    return {seed: mean(float(normalised(frame, panel, tau, seed).iloc[-1]) for tau in taus) for seed in seeds}
+    """Seed → the change at the end of the window in units of the drop, both means over `taus`.
+
+    Means are taken before the division: the drop of a single small batch can be next to nothing.
+    """
+    taus, window = list(taus), float(frame["x"].max())
+    found = {}
+    for seed in frame[frame["panel"] == panel]["seed"].unique().tolist():
+        changes = [change(frame, panel, tau, seed) for tau in taus]
+        found[seed] = sum(float(c.iloc[-1]) for c in changes) / -sum(at_unit(c, window) for c in changes)
+    return found
 
 
 EARLY_TAUS = [tau for tau in TAUS if tau <= LATE]
 LATE_TAUS = [tau for tau in TAUS if tau > LATE]
 
 
+def share(what: str, higher: Mapping[int, float], lower: Mapping[int, float]) -> Effect:
+    """A difference of normalised losses, paired by seed; σ, the spread of losses, is not theirs."""
+    return replace(difference(what, higher, lower), loss=False)
+
+
 def _adamw_higher(frame: "pd.DataFrame") -> list[Effect]:
     late = {panel: ends(frame, panel, LATE_TAUS) for panel in PANELS}
-    return [difference("τ > 180k: AdamW − AdEMAMix", late["a"], late["b"], SIZE)]
+    return [share("τ > 180k: AdamW − AdEMAMix", late["a"], late["b"])]
 
 
 def _forgets_or_improves(frame: "pd.DataFrame") -> list[Effect]:
     adamw, ademamix = (ends(frame, panel, TAUS) for panel in PANELS)
     level = dict.fromkeys(adamw, -1.0)
     return [
-        difference("all τ: AdamW above −1", adamw, level, SIZE),
-        difference("all τ: AdEMAMix below −1", level, ademamix, SIZE),
+        share("all τ: AdamW above −1", adamw, level),
+        share("all τ: AdEMAMix below −1", level, ademamix),
     ]
 
 
 def _less_at_the_end(frame: "pd.DataFrame") -> list[Effect]:
     return [
-        difference(
+        share(
             f"{TITLES[panel]}: τ ≤ 180k − τ > 180k",
             ends(frame, panel, EARLY_TAUS),
             ends(frame, panel, LATE_TAUS),
-            SIZE,
         )
         for panel in PANELS
     ]
@@ -184,15 +205,15 @@ CLAIMS = [
     Claim(
         name="adamw-above-ademamix-late",
         statement="After the window, AdEMAMix's loss on a batch that it trained on late is below AdamW's.",
-        statistic="normalised loss at the end of the window, mean over τ > 180k: AdamW − AdEMAMix",
+        statistic="normalised loss at the end of the window, of the mean over τ > 180k: AdamW − AdEMAMix",
         measure=_adamw_higher,
         report=_report,
     ),
     Claim(
         name="ademamix-improves-adamw-forgets",
         statement="AdEMAMix keeps improving on its training batches, AdamW forgets them.",
-        statistic="normalised loss at the end of the window, mean over all τ, against −1: its value just "
-        "after training on the batch",
+        statistic="normalised loss at the end of the window, of the mean over all τ, against −1: its value "
+        "just after training on the batch",
         measure=_forgets_or_improves,
     ),
     Claim(

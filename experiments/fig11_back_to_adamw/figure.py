@@ -1,5 +1,6 @@
 """Figure 11: switching from AdEMAMix back to AdamW."""
 
+import math
 from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
@@ -77,16 +78,15 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
 
 def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
-    """How far the loss falls just after the switch, and how far it rises again before it ends lower."""
+    """How far the loss falls below the trunk's just after the switch, and how far it then rises."""
     found = []
     for ramp in RAMPS:
-        curve = frame[frame["series"] == switched_name(ramp)].groupby("x")["y"].mean()
-        close = curve.iloc[: lines.CLOSE_LOOKS + 1]
-        low = float(close.min())
-        fork, end = close.index[0], close.index[-1]
-        after = curve[(curve.index > close.idxmin()) & (curve.index <= fork + 5 * (end - fork))]
-        found.append(Effect(f"{switched_name(ramp)}: drop", (float(close.iloc[0]) - low,), exact=True))
-        found.append(Effect(f"{switched_name(ramp)}: rise", (float(after.max()) - low,), exact=True))
+        above = lines.beside_trunk(frame, "", switched_name(ramp), name_of(ramp))
+        close = above.iloc[: lines.CLOSE_LOOKS + 1]
+        after = above[above.index > close.idxmin()] if len(close) else close
+        rise = float(after.max() - close.min()) if len(after) else math.nan
+        found.append(Effect(f"{switched_name(ramp)}: drop", (-float(close.min()),), exact=True))
+        found.append(Effect(f"{switched_name(ramp)}: rise", (rise,), exact=True))
     return found
 
 
@@ -102,8 +102,8 @@ CLAIMS = [
     Claim(
         name="drops-then-rises",
         statement="Right after the switch the loss drops, then it rises.",
-        statistic="validation loss at the switch minus the lowest in the first interval between "
-        "observations; highest in the four intervals after that minus that lowest",
+        statistic="validation loss below that of the run that goes on with AdEMAMix, at the same step: the "
+        "largest in the first interval between observations; how far it rises from there",
         measure=_drop_and_rise,
         threshold=0.01,
     ),

@@ -81,7 +81,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     shown = curves.panels(frame)
     figure, axes = curves.grid(len(shown), below=0.2)
     found = {panel: cells(frame, panel) for panel in shown}
-    values = [loss for of in found.values() for loss in of.values() if loss < float("inf")]
+    finite = [loss for of in found.values() for loss in of.values() if loss < float("inf")]
+    values = finite or [best_adamw(frame, shown[0])]
     for one, panel in zip(axes, shown, strict=True):
         alphas, rates = (sorted({at[i] for at in found[panel]}) for i in (0, 1))
         loss = np.array([[found[panel][alpha, lr] for lr in rates] for alpha in alphas])

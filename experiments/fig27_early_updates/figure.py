@@ -1,5 +1,6 @@
 """Figure 27: early updates without warm-ups of α and β3."""
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -100,10 +101,9 @@ def _explode(frame: "pd.DataFrame") -> list[Effect]:
     """The largest displacement of each α, divided by AdamW's largest."""
     rows = frame[frame["panel"] == "a"]
     top = rows[rows["y"] < float("inf")].groupby("series")["y"].max()
-    return [
-        Effect(f"{name_of(alpha)} / AdamW", (float(top[name_of(alpha)] / top["AdamW"]),), exact=True)
-        for alpha in ALPHAS
-    ]
+    base = top.get("AdamW", math.nan)
+    ratios = {alpha: float(top.get(name_of(alpha), math.inf) / base) for alpha in ALPHAS}
+    return [Effect(f"{name_of(alpha)} / AdamW", (ratio,), exact=True) for alpha, ratio in ratios.items()]
 
 
 CLAIMS = [

@@ -142,7 +142,7 @@ def _draw_search(axes: "Axes", rows: "pd.DataFrame") -> None:
     for i, (group, points) in enumerate(groups.items()):
         x, y = zip(*points, strict=True)
         axes.plot(x, y, "o", markersize=3.5, color=colormaps["tab10"](i), label=group)
-    lowest = finite.iloc[int(finite["y"].argmin())]
+    lowest = finite[finite["y"] == finite["y"].min()]
     axes.plot(lowest["x"], lowest["y"], "o", markersize=8, fillstyle="none", color="k", label="lowest")
     axes.set(title=TITLES["b"], xlabel="trial", ylabel="final validation loss (tuning seed)")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4, columnspacing=1.0)

@@ -1,6 +1,7 @@
 """Every figure: its specs at every scale, the paper's own numbers, and end to end at smoke."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,14 @@ from ademamix import registry
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.plan import entries, unite
+from ademamix.registry import Figure
 from ademamix.report import plan_json
 from ademamix.scale import scale, scales
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from analysis.draw import write_drawing
 from analysis.judge import judge
+from analysis.results import Results
 from analysis.tables import COLUMNS, read_table, write_table
 
 ROOT = checkout()
@@ -169,6 +172,41 @@ def test_figure_2_golden(smoke: Path) -> None:
     for row in golden.itertuples():
         assert line[row.series, row.x] == pytest.approx(row.y, rel=1e-4), row
     assert len(golden) == 18
+
+
+class Diverging(Results):
+    """Results in which the runs of some optimizers diverge after a share of what was observed of them."""
+
+    def __init__(self, store: Store, share: float, kinds: set[str]) -> None:
+        super().__init__(scale("smoke"), store)
+        self.share, self.kinds = share, kinds
+
+    def curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
+        whole = super().curve(spec, quantity, until)
+        kept = whole[: int(self.share * len(whole))]
+        if spec.optimizer.kind not in self.kinds or not whole:
+            return whole
+        return [*kept, (whole[len(kept)][0], math.inf)]
+
+
+TRAINED = [f for f in registry.figures().values() if not (f.exact or f.measured)]
+
+
+@pytest.mark.parametrize("figure", TRAINED, ids=lambda figure: figure.name)
+@pytest.mark.parametrize(
+    ("share", "kinds"),
+    [(0.0, {"adamw", "ademamix"}), (0.9, {"adamw"}), (0.5, {"ademamix", "lion", "ademamix-convex"})],
+    ids=["all at once", "AdamW late", "the others halfway"],
+)
+def test_divergence_goes_through_tables_drawings_and_claims(
+    smoke: Path, tmp_path: Path, figure: Figure, share: float, kinds: set[str]
+) -> None:
+    frame = figure.module.table(Diverging(Store(smoke / "runs"), share, kinds))
+    write_table(frame, tmp_path / "cpu" / f"{figure.name}.csv")
+    verdicts = judge(figure, tmp_path / "cpu")
+    json.dumps(verdicts, allow_nan=False)
+    if share == 0.5:
+        assert write_drawing(figure, tmp_path / "cpu" / f"{figure.name}.csv", tmp_path)
 
 
 def test_a_diverged_run_goes_through_drawing_and_claims(smoke: Path) -> None:

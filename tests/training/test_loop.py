@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from ademamix.errors import UserError
-from ademamix.plan import entries, unite
+from ademamix.plan import Branch, entries, unite
 from ademamix.spec import Constant, Fork, Need, RunSpec, override
 from ademamix.store import Store
 from ademamix.training import checkpoint
@@ -476,7 +476,7 @@ def test_what_a_finished_branch_needed_is_not_trained_again(
 ) -> None:
     """A launcher with an old plan comes to a trunk whose branch another one has finished."""
     branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=20))
-    old_plan = job(adamw_spec, keep=frozenset(), forks={20: (Need(branch, 60),)})
+    old_plan = job(adamw_spec, keep=frozenset(), forks={20: (Branch(Need(branch, 60), {}),)})
     assert train(old_plan, tmp_path, data_root) == 0
     assert Store(tmp_path).run(adamw_spec.id).checkpoint_steps() == {20}
     assert train(job(branch), tmp_path, data_root) == 0
