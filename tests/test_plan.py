@@ -126,6 +126,31 @@ def test_checkpoints_of_no_pending_need_are_removed(tmp_path: Path, adamw_spec: 
     assert [p.name for p in run.checkpoints.glob("*.pt")] == ["000000030.pt"]
 
 
+def test_a_recorded_branch_that_lost_its_checkpoints_is_pending(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    """Trunk and branch came as records; the branch has a branch of its own that is still to be trained."""
+    store = Store(tmp_path)
+    branch = adamw_spec.branch(20)
+    twig = branch.branch(40, inject=0)
+    needs = [Need(branch, 60), Need(twig, 60)]
+    _finish(store, adamw_spec, 20)
+    _finish(store, branch, 60)
+    assert [(entry.wanted.spec.id, entry.done) for entry in entries(needs, store)] == [
+        (adamw_spec.id, False), (branch.id, False), (twig.id, False)
+    ]  # fmt: skip
+    forks = forks_of(unite({"10": needs}).values())
+    assert owed(frozenset(), forks[adamw_spec.id], store) == {20}
+    _finish(store, twig, 60)
+    assert all(entry.done for entry in entries(needs, store))
+
+
+def test_a_branch_can_be_planned_without_its_trunk(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    """As with --only."""
+    whole = unite({"4": [Need(adamw_spec.branch(20), 60)]})
+    alone = {id: w for id, w in whole.items() if w.spec.fork}
+    (entry,) = planned(alone, whole, Store(tmp_path))
+    assert not entry.done
+
+
 def test_cost_states_operations_over_peak_and_utilisation(adamw_spec: RunSpec) -> None:
     (w,) = in_order(unite({"1": [Need(adamw_spec, 60)]}))
     at = scale("cpu")

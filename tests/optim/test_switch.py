@@ -205,3 +205,31 @@ def test_master_weights_are_not_lost_silently() -> None:
     optimizer.step()
     with pytest.raises(ValueError, match="no master weights"):
         optimizer.to_adamw()
+
+
+@pytest.mark.parametrize("name", ["lr", "betas", "eps", "weight_decay", "maximize", "capturable"])
+def test_options_that_the_groups_keep_are_refused(name: str) -> None:
+    p = torch.zeros(2, requires_grad=True)
+    for switch in (lambda **o: AdEMAMix.from_adamw(torch.optim.AdamW([p]), **o), AdEMAMix([p]).to_adamw):
+        with pytest.raises(TypeError, match=f"keeps each group's {name}"):
+            switch(**{name: 1})
+
+
+def test_groups_added_after_a_switch_get_the_old_defaults() -> None:
+    p, later = (torch.zeros(2, requires_grad=True) for _ in range(2))
+    new = AdEMAMix.from_adamw(torch.optim.AdamW([p], lr=5e-4, weight_decay=0.1), beta3=0.99)
+    new.add_param_group({"params": [later]})
+    group = new.param_groups[1]
+    assert (group["lr"], group["weight_decay"], group["betas"]) == (5e-4, 0.1, (0.9, 0.999, 0.99))
+
+
+def test_switching_back_shares_nothing() -> None:
+    p = torch.ones(4, requires_grad=True)
+    old = AdEMAMix([p])
+    p.grad = torch.ones(4)
+    old.step()
+    before = {name: torch.as_tensor(value).clone() for name, value in old.state[p].items()}
+    new = old.to_adamw()
+    p.grad = -torch.ones(4)
+    new.step()
+    assert all(torch.equal(torch.as_tensor(old.state[p][name]), value) for name, value in before.items())

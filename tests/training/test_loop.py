@@ -18,7 +18,7 @@ import torch
 
 from ademamix.errors import UserError
 from ademamix.plan import Branch, entries, unite
-from ademamix.spec import Constant, Fork, Need, RunSpec, override
+from ademamix.spec import Constant, Fork, Lion, Need, RunSpec, override
 from ademamix.store import Store
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
@@ -329,6 +329,21 @@ def test_a_branch_that_changes_nothing_ends_as_its_trunk(
         assert same(state(tmp_path, branch)[part], state(tmp_path, ademamix_spec)[part])
     trunk_rows = [r for r in Store(tmp_path).run(ademamix_spec.id).metrics() if r["step"] > 21]
     assert Store(tmp_path).run(branch.id).metrics() == trunk_rows
+
+
+def test_a_branch_goes_on_with_whatever_its_optimizer_keeps(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    """A growing β1 counts its steps in the groups; Lion has a state of its own."""
+    ramped = override(adamw_spec, ["optimizer.beta1=0.99", "optimizer.beta1_warmup=50"])
+    lion = adamw_spec.changed(optimizer=Lion(kind="lion", lr=1e-3, alpha=0.9, beta=0.99, weight_decay=0.1))
+    for trunk in (ramped, lion):
+        assert train(job(trunk, keep=frozenset({21, 60})), tmp_path, data_root) == 0
+        assert train(job(trunk.branch(21)), tmp_path, data_root) == 0
+        assert same(state(tmp_path, trunk.branch(21))["model"], state(tmp_path, trunk)["model"])
+    switched = lion.branch(21, optimizer=adamw_spec.optimizer)
+    assert train(job(switched), tmp_path, data_root) == FAILED
+    assert "cannot go on from lion" in Store(tmp_path).run(switched.id).failure()
 
 
 def test_injecting_changes_exactly_one_batch(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
