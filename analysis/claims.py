@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from analysis.noise import Noise
 
+ABOUT = 0.02  # nats: losses nearer than this count as the same, where a claim says they are
 Measure = Callable[["pd.DataFrame"], Sequence["Effect"]]
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, difference, final, ranking
+from analysis.claims import ABOUT, Claim, Effect, difference, final, ranking
 from experiments import lines
 from experiments.fig03_28_old_gradients.drawing import draw_decays
 from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_name, decayed
@@ -64,9 +64,6 @@ def gap(frame: "pd.DataFrame", name: str, share: float) -> dict[int, float]:
 def _grows(frame: "pd.DataFrame") -> list[Effect]:
     late, early = ({name: gap(frame, name, share) for name in NAMES[1:]} for share in (1 / 1.3, 0.1 / 1.3))
     return [difference(f"{name}: gap at 1M − at 100k", late[name], early[name], SIZE) for name in NAMES[1:]]
-
-
-ABOUT = 0.02  # nats: gaps nearer than this count as the same
 
 
 def _stays(frame: "pd.DataFrame") -> list[Effect]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ademamix.scale import Scale
 from ademamix.settings import ADAMW, run
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, beats, difference, final, ranking
+from analysis.claims import ABOUT, Claim, Effect, beats, difference, final, ranking
 from experiments import lines
 from experiments.fig05_26_switching.runs import LENGTH, SIZE, k, switched
 from experiments.lines import Line
@@ -48,9 +48,6 @@ def table(results: "Results") -> "pd.DataFrame":
 def draw(frame: "pd.DataFrame") -> "Figure":
     title = f"AdEMAMix from {k(SWITCH)}, α = {ALPHA}"
     return lines.draw(frame, LINES, {"": title}, columns=2, tail=0.55, zoomed=True)
-
-
-ABOUT = 0.02  # nats: losses nearer than this count as the same
 
 
 def _same_end(frame: "pd.DataFrame") -> list[Effect]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ademamix.scale import Scale
 from ademamix.settings import ADEMAMIX, run
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, lower, ranking
+from analysis.claims import ABOUT, Claim, Effect, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -63,9 +63,6 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
 def _small(frame: "pd.DataFrame") -> list[Effect]:
     return [e for b in SMALL for e in lower("", name_of(b, 0.9), name_of(b, 0.0), SIZE)(frame)]
-
-
-ABOUT = 0.02  # nats: losses nearer than this count as the same
 
 
 def _large(frame: "pd.DataFrame") -> list[Effect]:
