@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ademamix import registry
 from ademamix.checkout import checkout
+from ademamix.plan import unite
+from ademamix.scale import scale
 from ademamix.spec import RunSpec
 from ademamix.store import Outcome, Store
 from tests.experiments.test_figures import cli
@@ -193,3 +196,21 @@ def test_two_commands_on_one_figure_at_once(tmp_path: Path) -> None:
     outcomes = list((tmp_path / "runs").glob("*/outcome.json"))
     assert len(outcomes) == 6
     assert (tmp_path / "smoke" / "figure-12b.png").exists()
+
+
+def test_a_run_cut_short_leaves_what_branches_need(tmp_path: Path) -> None:
+    """--until hides how far the others go: checkpoints of pending branches stay."""
+    at = scale("smoke")
+    (trunk, *_) = [need.run for f in registry.named("4") for need in f.needs(at) if need.run.fork is None]
+    wanted = unite(registry.needs(registry.figures().values(), at))[trunk.id]
+    run = Store(tmp_path).run(trunk.id)
+    run.begin(trunk)
+    observed = {quantity: sorted(steps) for quantity, steps in wanted.observe.items()}
+    run.finish(Outcome("finished", wanted.until, observed, 1.0))
+    run.checkpoints.mkdir()
+    run.checkpoint_path(22).touch()
+    run.checkpoint_path(22).with_suffix(".json").touch()
+    done = cli("run", "--figure", "4", "--scale", "smoke", "--until", "3", "--only", trunk.id,
+               "--runs", str(tmp_path))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert run.checkpoint_steps() == {22}
