@@ -37,7 +37,8 @@ class Effect:
         exact: whether it has no noise.
         runs: how many independent runs enter it, each with about unit weight: with one seed its
             standard deviation is taken as σ√runs.
-        size: the paper's model size whose σ that is ("" where it is none, or several).
+        size: the paper's model size whose σ that is ("" where it is none, or several), or
+            `analysis.noise.without_m1` of it where a run has β1 = 0.
         over: what the values are of: 'seeds', 'batches' or 'rounds' of a measurement.
         loss: whether they are differences of losses of seeds, the only thing that σ is the spread of;
             one value of anything else decides nothing.

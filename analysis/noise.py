@@ -18,15 +18,23 @@ from ademamix.store import Store
 from analysis.stats import pooled_spread
 
 
+def without_m1(size: str) -> str:
+    """Whose spread runs of `size` with β1 = 0 have: without the fast EMA they vary several times more."""
+    return f"{size}, β1 = 0"
+
+
 @dataclass(frozen=True)
 class Noise:
-    """The standard deviation over seeds, pooled for each of the paper's sizes and over all of them."""
+    """The standard deviation over seeds, pooled for each of the paper's sizes and over all of them.
+
+    A size has two spreads, its own and that of its runs with β1 = 0 (`without_m1`).
+    """
 
     by_size: Mapping[str, float]
     pooled: float | None
 
     def of(self, size: str) -> float | None:
-        """Of one size; of all where that size has no several seeds. None: nothing was measured."""
+        """Of one size (or `without_m1` of it); of all where it has no several seeds. None: not measured."""
         return self.by_size.get(size, self.pooled)
 
 
@@ -53,7 +61,7 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
                 groups[w.spec.reseeded(0)].append(last[at.validation_loss])
     rows = [
         (
-            at.size_name(spec.model),
+            _whose(spec, at),
             describe(spec).rpartition(", seed")[0],
             len(values),
             f"{statistics.mean(values):.7g}",
@@ -67,6 +75,11 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([("size", "run", "seeds", "mean", "standard_deviation"), *sorted(rows)])
         write_atomically(path, text.getvalue().encode())
+
+
+def _whose(spec: RunSpec, at: Scale) -> str:
+    size = at.size_name(spec.model)
+    return without_m1(size) if getattr(spec.optimizer, "beta1", None) == 0 else size
 
 
 def read_noise(path: Path) -> Noise:

@@ -6,6 +6,7 @@ from ademamix.scale import Scale
 from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, difference, final, ranking
+from analysis.noise import without_m1
 from experiments import lines
 from experiments.lines import Line
 
@@ -32,6 +33,11 @@ def clip_name(clipping: float, alpha: float) -> str:
 
 def beta1_name(beta1: float) -> str:
     return f"β1 = {beta1:g}"
+
+
+def noise_of(beta1: float) -> str:
+    """Whose spread over seeds the runs have."""
+    return SIZE if beta1 else without_m1(SIZE)
 
 
 LINES = [
@@ -86,7 +92,9 @@ def _same_end(frame: "pd.DataFrame") -> list[Effect]:
     adamw, usual = final(frame, "b", "AdamW"), final(frame, "b", beta1_name(0.9))
     gain = {s: usual[s] + 0.5 * (adamw[s] - usual[s]) for s in usual}
     return [
-        difference(f"half the gain − loss of {beta1_name(b)}", gain, final(frame, "b", beta1_name(b)), SIZE)
+        difference(
+            f"half the gain − loss of {beta1_name(b)}", gain, final(frame, "b", beta1_name(b)), noise_of(b)
+        )
         for b in BETA1S
         if b < 0.9
     ]
@@ -95,7 +103,7 @@ def _same_end(frame: "pd.DataFrame") -> list[Effect]:
 def _best_03(frame: "pd.DataFrame") -> list[Effect]:
     best = final(frame, "b", beta1_name(0.3))
     return [
-        difference(f"{beta1_name(b)} − β1 = 0.3", final(frame, "b", beta1_name(b)), best, SIZE)
+        difference(f"{beta1_name(b)} − β1 = 0.3", final(frame, "b", beta1_name(b)), best, noise_of(b))
         for b in BETA1S
         if b != 0.3
     ]
