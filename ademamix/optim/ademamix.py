@@ -21,7 +21,7 @@ from ademamix.optim.state import (
     laid_out_as,
     moments_dtype,
 )
-from ademamix.optim.switch import KEPT, carry_over, groups_of_adamw, groups_of_ademamix, refuse_kept
+from ademamix.optim.switch import carry_over, groups_of_adamw, groups_of_ademamix, kept_defaults, refuse_kept
 
 if TYPE_CHECKING:
     from ademamix.optim.kernels.triton import DeviceUpdate
@@ -204,9 +204,8 @@ class AdEMAMix(Optimizer):
         """
         refuse_kept("from_adamw", options)
         groups = groups_of_adamw(optimizer, beta3)
-        kept = {name: optimizer.defaults[name] for name in KEPT if name != "betas"}
         betas = (*optimizer.defaults["betas"], beta3)
-        new = cls(groups, betas=betas, alpha=alpha, **kept, **options)
+        new = cls(groups, betas=betas, alpha=alpha, **kept_defaults(optimizer), **options)
         carry_over(optimizer.state_dict()["state"], new)
         return new
 
@@ -223,9 +222,8 @@ class AdEMAMix(Optimizer):
             ValueError: this optimizer has master weights.
         """
         refuse_kept("to_adamw", options)
-        kept = {name: self.defaults[name] for name in KEPT if name != "betas"}
         betas = self.defaults["betas"][:2]
-        new = torch.optim.AdamW(groups_of_ademamix(self), betas=betas, **kept, **options)
+        new = torch.optim.AdamW(groups_of_ademamix(self), betas=betas, **kept_defaults(self), **options)
         carry_over(self.state_dict()["state"], new)
         return new
 

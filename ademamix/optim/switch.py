@@ -108,6 +108,11 @@ def groups_of_ademamix(optimizer: Optimizer) -> list[dict[str, Any]]:
     ]
 
 
+def kept_defaults(optimizer: Optimizer) -> dict[str, Any]:
+    """The defaults that a switch keeps for groups added later, but for the betas."""
+    return {name: optimizer.defaults[name] for name in KEPT if name != "betas"}
+
+
 def refuse_kept(method: str, options: Mapping[str, Any]) -> None:
     """Raise TypeError for an option that a switch takes from the groups, where it would be without effect."""
     for name in KEPT:

@@ -8,7 +8,7 @@ from ademamix.spec import Need
 from analysis.claims import ABOUT, Claim, Effect, difference, final, ranking
 from experiments import lines
 from experiments.fig03_28_old_gradients.drawing import draw_decays
-from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_name, decayed
+from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_lines, decay_name
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ DECAY = 100_000
 
 LINES = [
     *(Line("b", name, trunk, LENGTH) for name, trunk in TRUNKS.items()),
-    *(
-        Line("b", decay_name(name, start, DECAY), decayed(trunk, start, DECAY), start + DECAY)
-        for start in STARTS
-        for name, trunk in TRUNKS.items()
-    ),
+    *(line for start in STARTS for line in decay_lines("b", start, DECAY)),
 ]
 
 

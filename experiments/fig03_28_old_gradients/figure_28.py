@@ -7,7 +7,7 @@ from ademamix.spec import Need
 from analysis.claims import Claim, Effect, difference, final, ranking
 from experiments import lines
 from experiments.fig03_28_old_gradients.drawing import draw_decays
-from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_name, decayed
+from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_lines, decay_name
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -25,11 +25,7 @@ DECAYS = (200_000, 100_000)  # from 900k; Figure 3b's, from 1M, ends at the same
 
 LINES = [
     *(Line("", name, trunk, END) for name, trunk in TRUNKS.items()),
-    *(
-        Line("", decay_name(name, END - steps, steps), decayed(trunk, END - steps, steps), END)
-        for steps in DECAYS
-        for name, trunk in TRUNKS.items()
-    ),
+    *(line for steps in DECAYS for line in decay_lines("", END - steps, steps)),
 ]
 
 

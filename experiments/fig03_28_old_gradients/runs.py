@@ -4,6 +4,7 @@ from typing import Any
 
 from ademamix.settings import ADAMW, ADEMAMIX, language, run
 from ademamix.spec import Constant, LinearDecay, RunSpec
+from experiments.lines import Line
 
 SIZE = "1.3B"
 LR = 1e-4
@@ -35,3 +36,11 @@ def decayed(trunk: RunSpec, start: int, steps: int) -> RunSpec:
 def decay_name(name: str, start: int, steps: int) -> str:
     thousands = f"{start // 1000:,}k"
     return f"{name}, decay of {steps // 1000}k from {thousands}"
+
+
+def decay_lines(panel: str, start: int, steps: int) -> list[Line]:
+    """The decay from `start` of every constant run."""
+    return [
+        Line(panel, decay_name(name, start, steps), decayed(trunk, start, steps), start + steps)
+        for name, trunk in TRUNKS.items()
+    ]

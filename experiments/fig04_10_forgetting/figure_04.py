@@ -6,8 +6,9 @@ from ademamix.scale import Scale
 from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect
+from analysis.curves import thousands
 from experiments.fig04_10_forgetting import injections
-from experiments.fig04_10_forgetting.injections import NAMES, SIZE, Forgetting, k, paired, retained
+from experiments.fig04_10_forgetting.injections import NAMES, SIZE, Forgetting, paired, retained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
 def _remembers(frame: "pd.DataFrame") -> list[Effect]:
     return [
-        paired(f"t_B = {k(t)}", retained(frame, panel, "AdEMAMix") - retained(frame, panel, "AdamW"))
+        paired(f"t_B = {thousands(t)}", retained(frame, panel, "AdEMAMix") - retained(frame, panel, "AdamW"))
         for panel, t in AT.items()
     ]
 
@@ -52,7 +53,7 @@ def _later_better(frame: "pd.DataFrame") -> list[Effect]:
     first, *_, last = AT
     return [
         paired(
-            f"{name}: {k(AT[last])} − {k(AT[first])}",
+            f"{name}: {thousands(AT[last])} − {thousands(AT[first])}",
             retained(frame, last, name) - retained(frame, first, name),
         )
         for name in NAMES.values()

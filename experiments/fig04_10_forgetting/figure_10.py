@@ -6,8 +6,9 @@ from ademamix.scale import Scale
 from ademamix.settings import ADAMW, ADEMAMIX, language, run
 from ademamix.spec import Constant, LinearDecay, Need, RunSpec
 from analysis.claims import Claim, Effect
+from analysis.curves import thousands
 from experiments.fig04_10_forgetting import injections
-from experiments.fig04_10_forgetting.injections import NAMES, SIZE, Forgetting, k, paired, peak, retained
+from experiments.fig04_10_forgetting.injections import NAMES, SIZE, Forgetting, paired, peak, retained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def _only_in_the_decay(frame: "pd.DataFrame") -> list[Effect]:
     """What is kept of each batch that came in the decay, minus what is kept of the one before it."""
     return [
         paired(
-            f"{name}: {k(AT[panel])} − {k(AT['a'])}",
+            f"{name}: {thousands(AT[panel])} − {thousands(AT['a'])}",
             retained(frame, panel, name) - retained(frame, "a", name),
         )
         for name in NAMES.values()
@@ -78,7 +79,7 @@ CLAIMS = [
     Claim(
         name="forgotten-before-the-decay",
         statement="What was seen before the decay is forgotten by the end,",
-        statistic=f"a tenth of the drop after t_B = {k(AT['a'])} minus what is left of it at the end",
+        statistic=f"a tenth of the drop after t_B = {thousands(AT['a'])} minus what is left of it at the end",
         measure=_forgotten_before,
     ),
     Claim(

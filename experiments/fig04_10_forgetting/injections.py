@@ -15,6 +15,7 @@ from ademamix.scale import Scale, refuse_collisions
 from ademamix.settings import ADAMW, ADEMAMIX
 from ademamix.spec import Need, RunSpec
 from analysis.claims import Claim, Effect
+from analysis.curves import thousands
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,14 +181,15 @@ def after_the_batch(at: dict[str, int], until: int) -> list[Claim]:
 
     def sharper(frame: "pd.DataFrame") -> list[Effect]:
         return [
-            paired(f"t_B = {k(t)}", peak(frame, panel, "AdamW") - peak(frame, panel, "AdEMAMix"))
+            paired(f"t_B = {thousands(t)}", peak(frame, panel, "AdamW") - peak(frame, panel, "AdEMAMix"))
             for panel, t in at.items()
         ]
 
     def faster(frame: "pd.DataFrame") -> list[Effect]:
         return [
             paired(
-                f"t_B = {k(t)}", lost(frame, panel, "AdamW", until) - lost(frame, panel, "AdEMAMix", until)
+                f"t_B = {thousands(t)}",
+                lost(frame, panel, "AdamW", until) - lost(frame, panel, "AdEMAMix", until),
             )
             for panel, t in at.items()
         ]
@@ -202,7 +204,7 @@ def after_the_batch(at: dict[str, int], until: int) -> list[Claim]:
         Claim(
             name="adamw-regains-faster",
             statement="It rises back faster with AdamW.",
-            statistic=f"share of that drop that is gone {k(LATER)} steps later: AdamW − AdEMAMix",
+            statistic=f"share of that drop that is gone {thousands(LATER)} steps later: AdamW − AdEMAMix",
             measure=faster,
         ),
     ]
@@ -214,7 +216,7 @@ def summary(at: dict[str, int]) -> "Callable[[pd.DataFrame], dict[str, str]]":
     def report(frame: "pd.DataFrame") -> dict[str, str]:
         return {
             f"{name}, mean gap {when}": ", ".join(
-                f"{k(t)}: {float(gap(frame, panel, name).mean()):.4f}" for panel, t in at.items()
+                f"{thousands(t)}: {float(gap(frame, panel, name).mean()):.4f}" for panel, t in at.items()
             )
             for name in NAMES.values()
             for when, gap in ((f"after {PEAK} updates", peak), ("at the end", retained))
@@ -257,7 +259,7 @@ def draw(frame: "pd.DataFrame", at: dict[str, int], until: int, decay_from: int 
             axes.xaxis.set_major_formatter(curves.thousands)
         row[0].set_ylabel(f"{name}\nloss on B (nats per token)")
     for axes, panel in zip(grid[0], shown, strict=True):
-        axes.set_title(f"({panel}) t_B = {k(at[panel])}")
+        axes.set_title(f"({panel}) t_B = {thousands(at[panel])}")
     for axes in grid[-1]:
         axes.set_xlabel(curves.STEPS)
     keys = {
@@ -266,8 +268,3 @@ def draw(frame: "pd.DataFrame", at: dict[str, int], until: int, decay_from: int 
     keys["a single batch"] = Line2D([], [], color="0.5", alpha=0.6, linewidth=0.5)
     figure.legend(keys.values(), keys, loc="outside lower center", ncols=len(keys))
     return figure
-
-
-def k(steps: int) -> str:
-    """190,000 → '190k'."""
-    return f"{steps // 1000}k"

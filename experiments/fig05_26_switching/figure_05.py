@@ -7,8 +7,9 @@ from ademamix.scale import Scale
 from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, beats, final, lower, rankings
+from analysis.curves import thousands
 from experiments import lines
-from experiments.fig05_26_switching.runs import LENGTH, SIZE, k, switched
+from experiments.fig05_26_switching.runs import LENGTH, SIZE, switched
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ LONGER = Line("c", "AdamW 1M, its end", run("1.3B", ADAMW, 1_000_000), 1_000_000
 
 
 def name_of(step: int) -> str:
-    return f"AdEMAMix from {k(step)}"
+    return f"AdEMAMix from {thousands(step)}"
 
 
 def _lines(panel: str) -> list[Line]:
@@ -96,7 +97,7 @@ def _rise(frame: "pd.DataFrame") -> list[Effect]:
         for t in steps:
             above = lines.beside_trunk(frame, panel, name_of(t), "AdamW")
             rise = float(above.iloc[: lines.CLOSE_LOOKS + 1].max())
-            found.append(Effect(f"{SIZES[panel]}, {k(t)}", (rise,), exact=True))
+            found.append(Effect(f"{SIZES[panel]}, {thousands(t)}", (rise,), exact=True))
     return found
 
 

@@ -7,8 +7,9 @@ from ademamix.scale import Scale
 from ademamix.settings import ADAMW, run
 from ademamix.spec import Need
 from analysis.claims import ABOUT, Claim, Effect, beats, difference, final, ranking
+from analysis.curves import thousands
 from experiments import lines
-from experiments.fig05_26_switching.runs import LENGTH, SIZE, k, switched
+from experiments.fig05_26_switching.runs import LENGTH, SIZE, switched
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ TRUNK = run(SIZE, ADAMW, LENGTH)
 
 
 def name_of(warmup: int) -> str:
-    return f"warm-ups of {k(warmup)}" if warmup else "no warm-up"
+    return f"warm-ups of {thousands(warmup)}" if warmup else "no warm-up"
 
 
 LINES = [
@@ -46,7 +47,7 @@ def table(results: "Results") -> "pd.DataFrame":
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":
-    title = f"AdEMAMix from {k(SWITCH)}, α = {ALPHA}"
+    title = f"AdEMAMix from {thousands(SWITCH)}, α = {ALPHA}"
     return lines.draw(frame, LINES, {"": title}, columns=2, tail=0.55, zoomed=True)
 
 

@@ -13,8 +13,3 @@ def switched(trunk: RunSpec, size: str, step: int, alpha: float, warmup: int | N
         size, ADEMAMIX, LENGTH, lr=trunk.optimizer.lr, alpha=alpha, alpha_warmup=warmup, beta3_warmup=warmup
     ).optimizer
     return trunk.branch(step, optimizer=optimizer)
-
-
-def k(steps: int) -> str:
-    """300,000 → '300k'."""
-    return f"{steps // 1000}k"
