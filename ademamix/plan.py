@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
-from ademamix.models.sizes import parameters, training_flops_per_token
+from ademamix.paper.runs import PaperRun
 from ademamix.scale import Scale
-from ademamix.spec import Need, RunSpec, unite_observations
+from ademamix.spec import Need, Observe, RunSpec, refuse_unobservable, unite_observations
 from ademamix.store import Status, Store
 
 BYTES_PER_PARAMETER = 16  # of a checkpoint: fp32 weights and up to three moments
@@ -20,9 +20,10 @@ class Wanted:
     spec: RunSpec
     until: int
     keep: frozenset[int] = frozenset()
-    observe: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    observe: Observe = field(default_factory=dict)
     figures: tuple[str, ...] = ()
     shown: bool = False  # a figure shows it, not only branches of it
+    paper: PaperRun | None = None  # what it stands for
 
     @property
     def need(self) -> Need:
@@ -31,47 +32,51 @@ class Wanted:
     @property
     def new_steps(self) -> int:
         """Steps of its own: those after the fork."""
-        return self.until - first_step(self.spec)
+        return self.until - self.spec.first_step
 
     @property
-    def tokens(self) -> int:
-        return self.new_steps * self.spec.tokens_per_step
+    def units(self) -> int:
+        """Tokens, or images, that it trains on."""
+        return self.new_steps * self.spec.units_per_step
 
     @property
     def flops(self) -> float:
-        return self.new_steps * self.flops_per_step
+        return self.new_steps * self.spec.flops_per_step
 
     @property
     def flops_from_scratch(self) -> float:
         """What its curve would cost without a trunk to start from; nothing for a mere trunk."""
-        return self.until * self.flops_per_step if self.shown else 0.0
-
-    @property
-    def flops_per_step(self) -> float:
-        return self.spec.tokens_per_step * training_flops_per_token(self.spec.model, self.spec.sequence)
+        return self.until * self.spec.flops_per_step if self.shown else 0.0
 
 
 def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
     """One `Wanted` for each run, by id; trunks of branches are wanted up to the fork.
 
     A branch's past is its trunk's: what is to be observed of it up to the fork is observed there.
+
+    Raises:
+        UserError: something cannot be observed where it is wanted.
     """
     wanted: dict[str, Wanted] = {}
 
     def add(need: Need, figure: str, shown: bool = True) -> None:
         spec = need.run
+        own = between(need.observe, spec.first_step, need.until)
+        refuse_unobservable(spec, own)
         old = wanted.get(spec.id, Wanted(spec, until=0))
         wanted[spec.id] = replace(
             old,
             until=max(old.until, need.until),
             keep=old.keep | need.keep,
-            observe=unite_observations(old.observe, between(need.observe, first_step(spec), need.until)),
-            figures=tuple(sorted({*old.figures, figure}, key=lambda f: (int(f), f))),
+            observe=unite_observations(old.observe, own),
+            figures=tuple(sorted({*old.figures, figure}, key=_in_the_papers_order)),
             shown=old.shown or shown,
+            paper=old.paper or need.paper,
         )
         if fork := spec.fork:
             past = between(need.observe, 0, fork.step)
-            add(Need(fork.parent, fork.step, observe=past), figure, shown=False)
+            trunk = need.paper.fork.trunk if need.paper and need.paper.fork else None
+            add(Need(fork.parent, fork.step, observe=past, paper=trunk), figure, shown=False)
 
     for figure, needs in needs_by_figure.items():
         for need in needs:
@@ -79,12 +84,12 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
     return wanted
 
 
-def first_step(spec: RunSpec) -> int:
-    """The step a run starts from: 0, or the fork's."""
-    return spec.fork.step if spec.fork else 0
+def _in_the_papers_order(name: str) -> tuple[bool, int, str]:
+    """'2', '12', 'table 7': figures first, by number."""
+    return not name.isdecimal(), int("".join(filter(str.isdecimal, name))), name
 
 
-def between(observe: Mapping[str, frozenset[int]], after: int, until: int) -> dict[str, frozenset[int]]:
+def between(observe: Observe, after: int, until: int) -> Observe:
     """What is to be observed at steps of (after, until]."""
     found = {
         quantity: frozenset(step for step in steps if after < step <= until)
@@ -135,14 +140,31 @@ def complete(need: Need, forks: Forks, store: Store) -> bool:
     return outcome.reached(owed(need.keep, forks, store)) <= run.checkpoint_steps()
 
 
-def in_order(wanted: Mapping[str, Wanted]) -> list[Wanted]:
-    """Trunks before branches; among the free ones the longest first, which fills workers evenly."""
-    sorter = TopologicalSorter(
+def lacks_only_looks(need: Need, forks: Forks, store: Store) -> bool:
+    """Whether all that a complete run lacks can be measured from checkpoints that it kept."""
+    run = store.run(need.run.id)
+    outcome, kept = run.outcome(), run.checkpoint_steps()
+    if outcome is None or not (lacking := outcome.lacks(need)):
+        return False
+    reached = outcome.reached(owed(need.keep, forks, store)) <= kept
+    long_enough = outcome.serves(Need(need.run, need.until))
+    return long_enough and reached and outcome.observable_later(need, kept) == lacking
+
+
+def after_trunks(specs: Iterable[RunSpec]) -> TopologicalSorter[str]:
+    """The order that runs have to be trained in: each branch after its trunk, where that is among them."""
+    by_id = {spec.id: spec for spec in specs}
+    return TopologicalSorter(
         {
-            id: [fork.parent.id] if (fork := w.spec.fork) and fork.parent.id in wanted else []
-            for id, w in wanted.items()
+            id: [spec.fork.parent.id] if spec.fork and spec.fork.parent.id in by_id else []
+            for id, spec in by_id.items()
         }
     )
+
+
+def in_order(wanted: Mapping[str, Wanted]) -> list[Wanted]:
+    """Trunks before branches; among the free ones the longest first, which fills workers evenly."""
+    sorter = after_trunks(w.spec for w in wanted.values())
     sorter.prepare()
     order: list[Wanted] = []
     while sorter.is_active():
@@ -162,6 +184,7 @@ class Entry:
         status: of the run in the store.
         done: whether nothing has to be trained for the figures asked for.
         again: the run is complete but lacks something wanted now, so it is trained again or extended.
+        later: what it lacks can be measured from the checkpoints that were kept.
     """
 
     wanted: Wanted
@@ -169,6 +192,7 @@ class Entry:
     status: Status
     done: bool
     again: bool
+    later: bool = False
 
 
 def entries(asked: Mapping[str, Wanted], everything: Mapping[str, Wanted], store: Store) -> list[Entry]:
@@ -179,8 +203,9 @@ def entries(asked: Mapping[str, Wanted], everything: Mapping[str, Wanted], store
         id = w.spec.id
         status, outcome = store.run(id).status()
         done = complete(w.need, asked_forks.get(id, {}), store)
-        again = outcome is not None and not done
-        found.append(Entry(everything[id], forks.get(id, {}), status, done, again))
+        later = not done and lacks_only_looks(w.need, asked_forks.get(id, {}), store)
+        again = outcome is not None and not (done or later)
+        found.append(Entry(everything[id], forks.get(id, {}), status, done, again, later))
     return found
 
 
@@ -198,7 +223,7 @@ def cost(w: Wanted, scale: Scale, forks: int = 0) -> Cost:
     `forks`: at how many steps branches start from it.
     """
     checkpoints = max(2, len(w.keep) + forks)  # two to resume from, while it trains
-    size = checkpoints * BYTES_PER_PARAMETER * parameters(w.spec.model)
+    size = checkpoints * BYTES_PER_PARAMETER * w.spec.model.parameters()
     return Cost(
         hours=_hours(w.flops, scale),
         disk_bytes=size + BYTES_PER_LINE * w.new_steps // scale.log_every,

@@ -1,4 +1,4 @@
-"""Where runs live on disk, what is known of each, and the records that outlive their folders.
+"""Where runs live on disk, and what is known of each.
 
 runs/
   store.json             the schema's version
@@ -10,24 +10,26 @@ runs/
     outcome.json         the completeness marker, written last: finished or diverged
     failure.txt          the traceback of a run that crashed
     lock                 held by the process that trains the run
+    owner.json           which process that is; touched as long as it lives (see owner.py)
 """
 
-import gzip
 import json
-import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from ademamix import owner
 from ademamix.errors import UserError
 from ademamix.files import write_atomically, write_json
-from ademamix.spec import SCHEMA, Need, RunSpec, canonical, parse
+from ademamix.quantities import Quantity
+from ademamix.spec import SCHEMA, Need, Observe, RunSpec, parse
+from ademamix.values import canonical
 
-Row = dict[str, float]
+Row = dict[str, float | None]  # what was logged and observed at a step; None: not finite
 Status = Literal["finished", "diverged", "failed", "running", "started", "new"]
 
 
@@ -38,7 +40,7 @@ class Outcome:
     Attributes:
         status: 'finished', or 'diverged' when a loss was not finite.
         step: the last step; for a diverged run, the step whose loss was not finite.
-        observed: quantity → the steps at which it was observed.
+        observed: quantity, as text → the steps at which it was observed.
         seconds: wall-clock time of training, over all resumes.
         machine: processor or GPU, threads, versions, the data's digest.
     """
@@ -51,9 +53,17 @@ class Outcome:
 
     def serves(self, need: Need) -> bool:
         """Whether all that `need` wants, but for checkpoints, was measured."""
-        if self.status == "finished" and self.step < need.until:
-            return False
-        return covers(self.observed, need.observe, until=min(self._last_sound, need.until))
+        long_enough = self.status == "diverged" or self.step >= need.until
+        return long_enough and not self.lacks(need)
+
+    def lacks(self, need: Need) -> dict[Quantity, frozenset[int]]:
+        """What `need` wants observed and was not, at steps that the run came to."""
+        return missing(self.observed, need.observe, until=min(self._last_sound, need.until))
+
+    def observable_later(self, need: Need, checkpoints: frozenset[int]) -> dict[Quantity, frozenset[int]]:
+        """What `need` wants observed, was not, and can still be from the checkpoints that were kept."""
+        found = {q: steps & checkpoints for q, steps in self.lacks(need).items() if q.LATER}
+        return {quantity: steps for quantity, steps in found.items() if steps}
 
     def reached(self, steps: frozenset[int]) -> frozenset[int]:
         """Those of `steps` that the run came to before it ended or diverged."""
@@ -64,12 +74,15 @@ class Outcome:
         return self.step if self.status == "finished" else self.step - 1
 
 
-def covers(observed: Mapping[str, list[int]], wanted: Mapping[str, frozenset[int]], until: int) -> bool:
-    """Whether everything `wanted` up to step `until` is among what was `observed`."""
-    return all(
-        {step for step in steps if step <= until} <= set(observed.get(quantity, ()))
+def missing(
+    observed: Mapping[str, Collection[int]], wanted: Observe, until: int
+) -> dict[Quantity, frozenset[int]]:
+    """What is `wanted` up to step `until` and not among what was `observed`."""
+    found = {
+        quantity: frozenset(step for step in steps if step <= until) - set(observed.get(str(quantity), ()))
         for quantity, steps in wanted.items()
-    )
+    }
+    return {quantity: steps for quantity, steps in found.items() if steps}
 
 
 class Run:
@@ -84,7 +97,10 @@ class Run:
 
     @cached_property
     def lock(self) -> FileLock:
-        """Held while the run is trained; the system releases it however the process ends."""
+        """Held while the run is trained; the system releases it however the process ends.
+
+        Not every network file system keeps locks, so `owner.py` says who trains it, too.
+        """
         return FileLock(self.folder / "lock")
 
     def spec(self) -> RunSpec:
@@ -139,24 +155,19 @@ class Run:
         """All logged rows, in order."""
         return list(read_rows(self.metrics_path))
 
+    def write_metrics(self, rows: Iterable[Row]) -> None:
+        """Replace all rows, atomically."""
+        write_atomically(self.metrics_path, "".join(map(line, rows)).encode())
+
     def status(self) -> tuple[Status, Outcome | None]:
         """What the run is doing, and its outcome if it has one."""
         if outcome := self.outcome():
             return outcome.status, outcome
         if not self.folder.is_dir():
             return "new", None
-        if self._held():
+        if owner.alive(self.folder):
             return "running", None
         return ("failed" if self.failure_path.exists() else "started"), None
-
-    def _held(self) -> bool:
-        if not (self.folder / "lock").exists():
-            return False
-        try:
-            with FileLock(self.folder / "lock").acquire(blocking=False):
-                return False
-        except (Timeout, OSError):
-            return True
 
 
 class Store:
@@ -184,11 +195,6 @@ class Store:
 
     def run(self, id: str) -> Run:
         return Run(self.root / id)
-
-    def serves(self, need: Need) -> bool:
-        """Whether the run is complete with all that `need` wants, but for checkpoints."""
-        outcome = self.run(need.run.id).outcome()
-        return outcome is not None and outcome.serves(need)
 
     def runs(self) -> Iterator[Run]:
         """Every run in the store, by id."""
@@ -226,87 +232,6 @@ def read_rows(path: Path) -> Iterator[Row]:
     for line in lines:
         if line.endswith("\n"):
             yield json.loads(line)
-
-
-def export(run: Run, folder: Path) -> Path:
-    """Write the record of a complete run to `folder`; equal runs give equal bytes."""
-    outcome = run.outcome()
-    assert outcome is not None, "only complete runs are exported"
-    rows = run.metrics()
-    columns = sorted({key for row in rows for key in row} - {"step"})
-    record = {
-        "schema": SCHEMA,
-        "spec": canonical(run.spec()),
-        "outcome": asdict(outcome),
-        "metrics": {
-            "step": [row["step"] for row in rows],
-            **{
-                column: [[i, row[column]] for i, row in enumerate(rows) if column in row]
-                for column in columns
-            },
-        },
-    }
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    path = folder / f"{run.id}.json.gz"
-    write_atomically(path, gzip.compress(text.encode(), mtime=0))
-    return path
-
-
-def load_record(path: Path, store: Store) -> bool:
-    """Load a record into the store, without checkpoints. False when what is there is as complete.
-
-    Raises:
-        UserError: the file is damaged, of a newer schema, or not named after its run; or the run is
-            being trained.
-    """
-    try:
-        record = json.loads(gzip.decompress(path.read_bytes()))
-        if record["schema"] > SCHEMA:
-            raise UserError(f"{path} was written by a newer version; update the code")
-        spec, outcome = parse(record["spec"]), Outcome(**record["outcome"])
-        rows: list[Row] = [{"step": step} for step in record["metrics"].pop("step")]
-        for column, values in sorted(record["metrics"].items()):
-            for i, value in values:
-                rows[i][column] = value
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zlib.error):
-        raise UserError(f"{path} is not a readable record; take it from git again") from None
-    if path.name != f"{spec.id}.json.gz":
-        raise UserError(f"{path} holds run {spec.id}; export it again")
-    run = store.run(spec.id)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        run.lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"run {spec.id} is being trained; its record was left out") from None
-    try:
-        wanted = {quantity: frozenset(steps) for quantity, steps in outcome.observed.items()}
-        if store.serves(Need(spec, outcome.step, observe=wanted)):
-            return False
-        run.reopen()
-        run.remove_checkpoints_except(())
-        run.begin(spec)
-        write_atomically(run.metrics_path, "".join(map(line, rows)).encode())
-        run.finish(outcome)
-        return True
-    finally:
-        run.lock.release()
-
-
-def export_measurements(store: Store, scale: str, folder: Path) -> list[Path]:
-    """Copy the measurements taken at a scale to `folder`, beside its records."""
-    written = []
-    for path in sorted(store.measurement_path("*", scale).parent.glob(f"{scale}-figure-*.json")):
-        written.append(folder / path.name)
-        write_json(written[-1], read_json(path))
-    return written
-
-
-def load_measurement(path: Path, store: Store) -> None:
-    """Load an exported measurement, unless one was taken here."""
-    found = read_json(path)
-    own = store.measurement_path(found["figure"], found["scale"])
-    if not own.exists():
-        write_json(own, found)
 
 
 def line(row: Row) -> str:

@@ -1,11 +1,14 @@
 """What a claim is, and how it is judged: measured effects against a threshold, with their noise.
 
-A claim is made of one or more effects, each a difference that should exceed a threshold:
+A claim is made of one or more effects, each a difference that should exceed a threshold. What an effect's
+noise is stands in its type:
 
-- runs with several seeds are paired by seed (or by batch), and the 95% t interval of the mean decides;
-- with one seed, the spread σ over seeds pooled from the scale's other runs of that size stands in: a
-  difference of two runs within 2σ√2 of the threshold decides nothing (2σ√n where n runs enter);
-- effects of exact computations have no noise.
+- `Effect`: values paired by seed (or by batch, or by round of a measurement); the 95% t interval of their
+  mean decides. With one seed, the spread σ over seeds of the runs' own set-up stands in where the effect is a
+  difference of final losses (`pooled`): within 2σ√2 of the threshold it decides nothing (2σ√n where n runs
+  enter). One value of anything else decides nothing;
+- `Exact`: a computation, without noise;
+- `Share`: the share of the cells of a grid below a level, with a bootstrap interval over σ.
 """
 
 import math
@@ -15,7 +18,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal
 
 from ademamix.errors import UserError
-from analysis.stats import t_interval
+from analysis.stats import share_interval, t_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +26,23 @@ if TYPE_CHECKING:
     from analysis.noise import Noise
 
 ABOUT = 0.02  # nats: losses nearer than this count as the same, where a claim says they are
-Measure = Callable[["pd.DataFrame"], Sequence["Effect"]]
+Measure = Callable[["pd.DataFrame"], Sequence["Measured"]]
+Compare = Callable[["pd.DataFrame"], list["Effect"]]
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
+Over = Literal["seeds", "batches", "rounds"]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Where the noise of a single seed's effect comes from: the spread over seeds of a set-up's final losses.
+
+    Attributes:
+        setup: the paper's set-up, or `analysis.noise.without_m1` of it where a run has β1 = 0.
+        runs: how many independent runs enter the effect, each with about unit weight.
+    """
+
+    setup: str
+    runs: int = 2
 
 
 @dataclass(frozen=True)
@@ -33,66 +51,114 @@ class Effect:
 
     Attributes:
         what: what is compared, in words.
-        values: one value for each seed, paired; a single value for exact computations.
-        exact: whether it has no noise.
-        runs: how many independent runs enter it, each with about unit weight: with one seed its
-            standard deviation is taken as σ√runs.
-        size: the paper's model size whose σ that is ("" where it is none, or several), or
-            `analysis.noise.without_m1` of it where a run has β1 = 0.
-        over: what the values are of: 'seeds', 'batches' or 'rounds' of a measurement.
-        loss: whether they are differences of losses of seeds, the only thing that σ is the spread of;
-            one value of anything else decides nothing.
+        values: one value for each of what they are `over`, paired.
+        pooled: what stands in for the spread of a single value; None: nothing does.
+        over: what the values are of: 'seeds', 'batches', or 'rounds' of a measurement.
     """
 
     what: str
     values: tuple[float, ...]
-    exact: bool = False
-    runs: int = 2
-    size: str = ""
-    over: Literal["seeds", "batches", "rounds"] = "seeds"
-    loss: bool = True
+    pooled: Pooled | None = None
+    over: Over = "seeds"
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""
-        mean = sum(self.values) / len(self.values)
-        width: float | None
-        verdict: Verdict = "inconclusive"
-        if self.exact or not math.isfinite(mean):
-            # A run that diverged has no interval: all seeds have to say the same.
-            width = 0.0 if self.exact else None
-            if all(value > threshold for value in self.values):
-                verdict = "reproduced"
-            elif all(value <= threshold for value in self.values):
-                verdict = "not reproduced"
-            return Judged(self, mean, width, verdict)
+        middle = sum(self.values) / len(self.values)
+        if not math.isfinite(middle):  # a run that diverged has no interval: all seeds have to say the same
+            return Judged(self, middle, None, _unanimous(self.values, threshold))
+        width: float | None = None
         if len(self.values) > 1:
             _, width = t_interval(self.values)
-        else:
-            sigma = noise.of(self.size) if self.loss and self.over == "seeds" else None
-            width = None if sigma is None else 2 * sigma * math.sqrt(self.runs)
-        if width is not None and mean - width > threshold:
-            verdict = "reproduced"
-        elif width is not None and mean + width < threshold:
-            verdict = "not reproduced"
-        return Judged(self, mean, width, verdict)
+        elif self.pooled and (sigma := noise.of(self.pooled.setup)) is not None:
+            width = 2 * sigma * math.sqrt(self.pooled.runs)
+        interval = None if width is None else (middle - width, middle + width)
+        return Judged(self, middle, interval, _beyond(interval, threshold))
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A difference that was computed, without noise, expected to exceed the claim's threshold."""
+
+    what: str
+    value: float
+    over: Over = "seeds"
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return (self.value,)
+
+    def judge(self, threshold: float, noise: "Noise") -> "Judged":
+        """The verdict on this effect alone."""
+        interval = (self.value, self.value) if math.isfinite(self.value) else None
+        return Judged(self, self.value, interval, _unanimous(self.values, threshold))
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of the cells of a grid whose loss is below a level, minus the share expected at least.
+
+    Attributes:
+        what: what is counted, in words.
+        losses: of the cells, one run each.
+        level: a loss, of one run too.
+        least: the share expected.
+        setup: whose spread over seeds every loss has.
+    """
+
+    what: str
+    losses: tuple[float, ...]
+    level: float
+    least: float
+    setup: str
+    over: Over = "seeds"
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return (sum(loss < self.level for loss in self.losses) / len(self.losses) - self.least,)
+
+    def judge(self, threshold: float, noise: "Noise") -> "Judged":
+        """The verdict on this share alone."""
+        sigma = noise.of(self.setup)
+        interval = None
+        if sigma is not None:
+            low, high = share_interval(self.losses, self.level, sigma)
+            interval = (low - self.least, high - self.least)
+        return Judged(self, self.values[0], interval, _beyond(interval, threshold))
+
+
+Measured = Effect | Exact | Share
+
+
+def _beyond(interval: tuple[float, float] | None, threshold: float) -> Verdict:
+    if interval and interval[0] > threshold:
+        return "reproduced"
+    if interval and interval[1] < threshold:
+        return "not reproduced"
+    return "inconclusive"
+
+
+def _unanimous(values: Sequence[float], threshold: float) -> Verdict:
+    if all(value > threshold for value in values):
+        return "reproduced"
+    if all(value <= threshold for value in values):
+        return "not reproduced"
+    return "inconclusive"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An effect with its mean, the half-width of its interval (None: noise unknown), its verdict."""
+    """An effect with its mean, its interval (None: noise unknown), its verdict."""
 
-    effect: Effect
+    effect: Measured
     mean: float
-    width: float | None
+    interval: tuple[float, float] | None
     verdict: Verdict
 
     def as_json(self) -> dict[str, Any]:
-        known = self.width is not None and math.isfinite(self.mean)
-        ends = (self.mean - (self.width or 0), self.mean + (self.width or 0))
         return {
             "what": self.effect.what,
             "value": round(self.mean, 6) if math.isfinite(self.mean) else "diverged",
-            "interval": [round(end, 6) for end in ends] if known else None,
+            "interval": [round(end, 6) for end in self.interval] if self.interval else None,
             self.effect.over: len(self.effect.values),
             "verdict": self.verdict,
         }
@@ -123,10 +189,10 @@ class Claim:
     tuned: bool = False
     report: Callable[["pd.DataFrame"], Mapping[str, str]] = field(default=lambda _: {})
 
-    def judge(self, frame: "pd.DataFrame", scale: str, noise: "Noise") -> dict[str, Any]:
+    def judge(self, frame: "pd.DataFrame", noise: "Noise", rules: "Rules") -> dict[str, Any]:
         """The verdict with everything it rests on, as plain data."""
         judged = [effect.judge(self.threshold, noise) for effect in self.measure(frame)]
-        verdict, why = self._verdict(judged, scale)
+        verdict, why = self._verdict(judged, rules)
         return {
             "claim": self.name,
             "statement": self.statement,
@@ -139,10 +205,10 @@ class Claim:
             "also": dict(self.report(frame)),
         }
 
-    def _verdict(self, judged: Sequence[Judged], scale: str) -> tuple[Verdict, str]:
-        if scale == "smoke":
-            return "not run", "the smoke scale judges nothing"
-        if self.tuned and scale not in ("paper", "exact"):
+    def _verdict(self, judged: Sequence[Judged], rules: "Rules") -> tuple[Verdict, str]:
+        if not rules.judges:
+            return "not run", "this scale judges nothing"
+        if self.tuned and rules.tuned:
             return "inconclusive", "the scale's own values were tuned for this"
         needed = self.at_least or len(judged)
         held = sum(j.verdict == "reproduced" for j in judged)
@@ -153,6 +219,14 @@ class Claim:
         if failed > len(judged) - needed:
             return "not reproduced", count
         return "inconclusive", count
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What verdicts have to know of a scale: whether they count, and whether values were tuned for it."""
+
+    judges: bool = True
+    tuned: bool = False
 
 
 def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
@@ -179,24 +253,24 @@ def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int
     return dict(zip(last.index.tolist(), last.tolist(), strict=True))
 
 
-def beats(panel: str, baseline: str, names: Sequence[str], size: str) -> Measure:
+def beats(panel: str, baseline: str, names: Sequence[str], setup: str) -> Compare:
     """How much lower than `baseline` each of `names` ends."""
 
     def measure(frame: "pd.DataFrame") -> list[Effect]:
         base = final(frame, panel, baseline)
         ends = {name: final(frame, panel, name) for name in names}
-        return [difference(f"{baseline} − {name}", base, end, size) for name, end in ends.items()]
+        return [difference(f"{baseline} − {name}", base, end, setup) for name, end in ends.items()]
 
     return measure
 
 
-def lower(panel: str, better: str, worse: str | Sequence[str], size: str) -> Measure:
+def lower(panel: str, better: str, worse: str | Sequence[str], setup: str) -> Compare:
     """How much lower `better` ends than `worse`, or than each of several."""
     names = [worse] if isinstance(worse, str) else worse
 
     def measure(frame: "pd.DataFrame") -> list[Effect]:
         best = final(frame, panel, better)
-        return [difference(f"{name} − {better}", final(frame, panel, name), best, size) for name in names]
+        return [difference(f"{name} − {better}", final(frame, panel, name), best, setup) for name in names]
 
     return measure
 
@@ -236,11 +310,15 @@ def difference(
     what: str,
     higher: Mapping[int, float],
     lower: Mapping[int, float],
-    size: str = "",
+    setup: str = "",
     runs: int = 2,
 ) -> Effect:
-    """`higher` − `lower`, paired by seed; `runs` independent runs of that `size` enter it."""
+    """`higher` − `lower` of final losses, paired by seed; `runs` independent runs of a `setup` enter it.
+
+    Without a set-up nothing stands in for the spread of a single seed.
+    """
     seeds = sorted(higher.keys() & lower.keys())
     if not seeds:
         raise UserError(f"no seed in common to compare: {what}; make the figure again")
-    return Effect(what, tuple(higher[s] - lower[s] for s in seeds), runs=runs, size=size)
+    pooled = Pooled(setup, runs) if setup else None
+    return Effect(what, tuple(higher[s] - lower[s] for s in seeds), pooled)

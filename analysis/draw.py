@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ademamix.registry import Figure
+from analysis.artifacts import Figure
 from analysis.judge import folders
 from analysis.noise import read_noise
 from analysis.tables import read_table

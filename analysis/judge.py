@@ -6,31 +6,38 @@ from pathlib import Path
 from typing import Any
 
 from ademamix.files import write_json
-from ademamix.registry import Figure
 from ademamix.scale import scale as known_scale
+from ademamix.scale import scales
+from analysis.artifacts import Artifact
+from analysis.claims import Rules
 from analysis.noise import read_noise
 from analysis.tables import read_table
 
 
-def judge(figure: Figure, folder: Path) -> dict[str, Any] | None:
-    """The verdicts on a figure whose table is in `folder`; None when there is no table."""
-    path = folder / f"{figure.whole.name}.csv"
-    if not path.exists():
+def rules_of(name: str) -> Rules:
+    """What claims have to know of the scale of that name; `exact` is none."""
+    found = scales().get(name)
+    return Rules(found.judges, tuned=bool(found.lr)) if found else Rules()
+
+
+def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:
+    """The verdicts on an artifact whose table is in `folder`; None without a table, or without claims."""
+    path = folder / f"{artifact.whole.name}.csv"
+    if not path.exists() or not artifact.claims:
         return None
-    frame = read_table(path)
+    frame, rules = read_table(path), rules_of(folder.name)
     noise = read_noise(folder / "noise.csv")
-    claims = [claim.judge(frame, folder.name, noise) for claim in figure.module.CLAIMS]
     return {
-        "figure": figure.whole.name,
+        "figure": artifact.whole.name,
         "scale": folder.name,
-        "noise": dict(noise.by_size),
-        "claims": claims,
+        "noise": dict(noise.by_setup),
+        "claims": [claim.judge(frame, noise, rules) for claim in artifact.claims],
     }
 
 
-def write_claims(figures: Iterable[Figure], folder: Path, out: Path) -> list[dict[str, Any]]:
-    """Judge every figure that has a table in `folder`; merge the verdicts into claims.json in `out`."""
-    verdicts = [found for figure in figures if (found := judge(figure, folder))]
+def write_claims(artifacts: Iterable[Artifact], folder: Path, out: Path) -> list[dict[str, Any]]:
+    """Judge every artifact that has a table in `folder`; merge the verdicts into claims.json in `out`."""
+    verdicts = [found for artifact in artifacts if (found := judge(artifact, folder))]
     if verdicts:
         path = out / "claims.json"
         known = json.loads(path.read_text()) if path.exists() else {}
@@ -40,11 +47,11 @@ def write_claims(figures: Iterable[Figure], folder: Path, out: Path) -> list[dic
 
 
 def rejudge(
-    figures: Sequence[Figure], scale: str | None, root: Path, out: Path | None
+    artifacts: Sequence[Artifact], scale: str | None, root: Path, out: Path | None
 ) -> Iterator[dict[str, Any]]:
-    """Judge again all figures, at one scale or at every one that has tables."""
+    """Judge again all artifacts, at one scale or at every one that has tables."""
     for folder in folders(root, scale):
-        yield from write_claims(figures, folder, (out or root) / folder.name)
+        yield from write_claims(artifacts, folder, (out or root) / folder.name)
 
 
 def folders(root: Path, scale: str | None) -> list[Path]:

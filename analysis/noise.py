@@ -8,34 +8,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ademamix.describe import describe
 from ademamix.files import write_atomically
+from ademamix.paper.runs import PaperRun
 from ademamix.plan import Wanted
-from ademamix.report import describe
 from ademamix.scale import Scale
-from ademamix.settings import language_model
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from analysis.stats import pooled_spread
 
 
-def without_m1(size: str) -> str:
-    """Whose spread runs of `size` with β1 = 0 have: without the fast EMA they vary several times more."""
-    return f"{size}, β1 = 0"
+def without_m1(setup: str) -> str:
+    """Whose spread runs of a set-up with β1 = 0 have: without the fast EMA they vary several times more."""
+    return f"{setup}, β1 = 0"
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The standard deviation over seeds, pooled for each of the paper's sizes and over all of them.
+    """The standard deviation over seeds, pooled for each of the paper's set-ups and over all of them.
 
-    A size has two spreads, its own and that of its runs with β1 = 0 (`without_m1`).
+    A set-up has two spreads, its own and that of its runs with β1 = 0 (`without_m1`).
     """
 
-    by_size: Mapping[str, float]
+    by_setup: Mapping[str, float]
     pooled: float | None
 
-    def of(self, size: str) -> float | None:
-        """Of one size (or `without_m1` of it); of all where it has no several seeds. None: not measured."""
-        return self.by_size.get(size, self.pooled)
+    def of(self, setup: str) -> float | None:
+        """Of one set-up (or `without_m1` of it); of all where it has no several seeds. None: not measured."""
+        return self.by_setup.get(setup, self.pooled)
 
 
 UNKNOWN = Noise({}, None)
@@ -45,23 +45,23 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
     """Write one row for each run that was trained with several seeds, with the spread of its
     final validation loss; no file when there is none.
 
-    Runs with another batch than their size's usual one are left out, since few large or many small
-    batches spread more; so are searches.
+    Runs with another batch than their set-up's own are left out, since few large or many small
+    batches spread more; so are searches, and runs that stand for none of the paper.
     """
     reported = {*at.seeds.headline, *at.seeds.sweep}
     groups: dict[RunSpec, list[float]] = defaultdict(list)
+    whose: dict[RunSpec, str] = {}
     for w in wanted:
-        run = store.run(w.spec.id)
-        outcome = run.outcome()
-        size = language_model(at.size_name(w.spec.model))
-        usual = w.spec.batch == at.batch_size(size.batch, size) and w.spec.seed in reported
-        if usual and outcome and outcome.status == "finished":
-            last = run.metrics()[-1]
-            if at.validation_loss in last:
-                groups[w.spec.reseeded(0)].append(last[at.validation_loss])
+        paper = w.paper
+        if paper is None or paper.spec.batch != paper.setup.batch or w.spec.seed not in reported:
+            continue
+        if (end := _final_loss(w.spec, at, store)) is not None:
+            any_seed = w.spec.reseeded(0)
+            groups[any_seed].append(end)
+            whose[any_seed] = _whose(paper)
     rows = [
         (
-            _whose(spec, at),
+            whose[spec],
             describe(spec).rpartition(", seed")[0],
             len(values),
             f"{statistics.mean(values):.7g}",
@@ -77,9 +77,18 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
         write_atomically(path, text.getvalue().encode())
 
 
-def _whose(spec: RunSpec, at: Scale) -> str:
-    size = at.size_name(spec.model)
-    return without_m1(size) if getattr(spec.optimizer, "beta1", None) == 0 else size
+def _final_loss(spec: RunSpec, at: Scale, store: Store) -> float | None:
+    """The last validation loss of a finished run, where it was observed at its end."""
+    run = store.run(spec.id)
+    outcome = run.outcome()
+    if outcome is None or outcome.status != "finished":
+        return None
+    return run.metrics()[-1].get(str(at.validation_loss))
+
+
+def _whose(paper: PaperRun) -> str:
+    name = paper.setup.name
+    return without_m1(name) if getattr(paper.spec.optimizer, "beta1", None) == 0 else name
 
 
 def read_noise(path: Path) -> Noise:
@@ -90,5 +99,5 @@ def read_noise(path: Path) -> Noise:
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             groups[row["size"]].append((int(row["seeds"]), float(row["standard_deviation"])))
-    by_size = {size: spread for size, rows in groups.items() if (spread := pooled_spread(rows))}
-    return Noise(by_size, pooled_spread([row for rows in groups.values() for row in rows]))
+    by_setup = {setup: spread for setup, rows in groups.items() if (spread := pooled_spread(rows))}
+    return Noise(by_setup, pooled_spread([row for rows in groups.values() for row in rows]))

@@ -4,36 +4,33 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ademamix.checkout import checkout
 from ademamix.files import write_atomically
-from ademamix.registry import Figure, catalogue, figures
+from ademamix.scale import scales
+from analysis.artifacts import Contents, Figure
 from analysis.benchmarks import optimizer_benchmark
-from analysis.costs import cost_line
-from experiments.tables import TABLES
+from analysis.costs import cost_line, users_of
 
-SCALES = ("cpu", "gpu", "paper")
 Verdicts = dict[str, dict[str, Any]]  # scale (or 'exact') → figure name → its entry of claims.json
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
 
 
-def write_pages(root: Path, check: bool = False) -> list[str]:
+def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str]:
     """Write what is stale, or only say so when `check`. Returns the names of the stale files."""
     verdicts = read_verdicts(root / "figures")
     readme = root / "README.md"
-    front = between_marks(readme.read_text(), "status", status_table(verdicts))
+    front = between_marks(readme.read_text(), "status", status_table(verdicts, contents, root))
     texts = {
         readme: between_marks(
             front, "optimizer benchmark", optimizer_benchmark(root / "benchmarks" / "results")
         ),
-        root / "docs" / "results.md": results_page(verdicts),
-        root / "docs" / "gallery.md": gallery_page(root / "figures"),
+        root / "docs" / "results.md": results_page(verdicts, contents),
+        root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
     }
-    for figure in figures().values():
+    pages = FigurePages(verdicts, contents, root)
+    for figure in contents.figures.values():
         page = figure.folder / "README.md"
         name = f"verdicts of {figure.name}"
-        texts[page] = between_marks(
-            texts.get(page) or page.read_text(), name, figure_section(figure, verdicts, root)
-        )
+        texts[page] = between_marks(texts.get(page) or page.read_text(), name, pages.section(figure))
     stale = {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
     if not check:
         for path, text in stale.items():
@@ -54,27 +51,32 @@ def read_verdicts(folder: Path) -> Verdicts:
     """The verdicts of all scales."""
     return {
         scale: json.loads(path.read_text()) if (path := folder / scale / "claims.json").exists() else {}
-        for scale in ("exact", *SCALES)
+        for scale in ("exact", *shown())
     }
 
 
-def status_table(verdicts: Verdicts) -> str:
+def shown() -> list[str]:
+    """The scales whose results count, smallest first."""
+    return [name for name, scale in scales().items() if scale.judges]
+
+
+def status_table(verdicts: Verdicts, contents: Contents, root: Path) -> str:
     """All figures and tables of the paper: how their claims were judged, at each scale."""
     lines = [
-        "| | subject | kind | " + " | ".join(f"`{scale}`" for scale in SCALES) + " |",
-        "|---|---|---|" + "---|" * len(SCALES),
+        "| | subject | kind | " + " | ".join(f"`{scale}`" for scale in shown()) + " |",
+        "|---|---|---|" + "---|" * len(shown()),
     ]
-    parts: dict[int, list[Figure]] = {number: [] for number in catalogue()["figures"]}
-    for figure in figures().values():
+    parts: dict[int, list[Figure]] = {number: [] for number in contents.catalogue["figures"]}
+    for figure in contents.figures.values():
         parts.setdefault(figure.number, []).append(figure)
     for number, built in sorted(parts.items()):
-        added = {"subject": built[0].module.TITLE, "kind": "added"} if built else {}
-        entry = catalogue()["figures"].get(number, added)
+        added = {"subject": built[0].title, "kind": "added"} if built else {}
+        entry = contents.catalogue["figures"].get(number, added)
         folder = f"[Figure {number}](experiments/{built[0].folder.name}/)" if built else f"Figure {number}"
-        cells = [_figure_cell(built, entry.get("panels", ""), scale, verdicts) for scale in SCALES]
+        cells = [_figure_cell(built, entry.get("panels", ""), scale, verdicts) for scale in shown()]
         lines.append(f"| {folder} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
-    for number, entry in catalogue()["tables"].items():
-        cells = [_table_cell(number, scale) for scale in SCALES]
+    for number, entry in contents.catalogue["tables"].items():
+        cells = [_table_cell(number, scale, contents, root) for scale in shown()]
         lines.append(f"| Table {number} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
     note = (
         "\nA cell counts the claims judged reproduced / not reproduced / inconclusive; "
@@ -89,10 +91,10 @@ def _figure_cell(built: list[Figure], panels: str, scale: str, verdicts: Verdict
     if not built:
         return "not built"
     cells = [
-        (f"{', '.join(figure.module.PANELS)}: " if panels else "") + _counts(figure.name, scale, verdicts)
-        for figure in sorted(built, key=lambda figure: figure.module.PANELS)
+        (f"{', '.join(figure.panels)}: " if panels else "") + _counts(figure.name, scale, verdicts)
+        for figure in sorted(built, key=lambda figure: figure.panels)
     ]
-    missing = [panel for panel in panels if not any(panel in figure.module.PANELS for figure in built)]
+    missing = [panel for panel in panels if not any(panel in figure.panels for figure in built)]
     return "; ".join([*cells, *([f"{', '.join(missing)}: not built"] if missing else [])])
 
 
@@ -106,21 +108,21 @@ def _counts(name: str, scale: str, verdicts: Verdicts) -> str:
     return f"{counts} (exact)" if exact else counts
 
 
-def _table_cell(number: int, scale: str) -> str:
+def _table_cell(number: int, scale: str, contents: Contents, root: Path) -> str:
     """A link to the table with the scale's values; at `paper` those are the paper's."""
     path = f"figures/{'exact' if scale == 'paper' else scale}/table-{number}.md"
-    if number not in TABLES:
+    if str(number) not in contents.tables:
         return "not built"
-    return f"[values]({path})" if (checkout() / path).exists() else "not written"
+    return f"[values]({path})" if (root / path).exists() else "not written"
 
 
-def results_page(verdicts: Verdicts) -> str:
+def results_page(verdicts: Verdicts, contents: Contents) -> str:
     """docs/results.md: every claim judged, with its numbers."""
     text = (
         "# What reproduces\n\nGenerated by `make docs` from the committed `claims.json` files. "
         "A verdict is measured: see [analysis/claims.py](../analysis/claims.py) for the rules.\n"
     )
-    titles = {figure.name: f"{figure.label}: {figure.module.TITLE}" for figure in figures().values()}
+    titles = {found.name: f"{found.label}: {found.title}" for found in contents.artifacts}
     for scale, by_figure in verdicts.items():
         if not by_figure:
             continue
@@ -134,16 +136,16 @@ def results_page(verdicts: Verdicts) -> str:
     return text
 
 
-def gallery_page(folder: Path) -> str:
+def gallery_page(folder: Path, contents: Contents) -> str:
     """docs/gallery.md: every committed drawing."""
     text = "# Gallery\n\nGenerated by `make docs`: every committed drawing. "
     text += "Beside each png lie a pdf and the csv it was drawn from.\n"
-    for scale in ("exact", *SCALES):
-        drawn = [f for f in figures().values() if (folder / scale / f"{f.name}.png").exists()]
+    for scale in ("exact", *shown()):
+        drawn = [f for f in contents.figures.values() if (folder / scale / f"{f.name}.png").exists()]
         text += f"\n## {_heading(scale)}\n" if drawn else ""
         for figure in drawn:
             stem = f"../figures/{scale}/{figure.name}"
-            text += f"\n### {figure.label}: {figure.module.TITLE}\n\n![{figure.label}]({stem}.png)\n\n"
+            text += f"\n### {figure.label}: {figure.title}\n\n![{figure.label}]({stem}.png)\n\n"
             text += f"[runs, drawing and claims](../experiments/{figure.folder.name}/) · "
             text += f"[pdf]({stem}.pdf) · [csv]({stem}.csv)\n"
     return text
@@ -153,16 +155,29 @@ def _heading(scale: str) -> str:
     return "Exact and toy figures" if scale == "exact" else f"Scale `{scale}`"
 
 
-def figure_section(figure: Figure, verdicts: Verdicts, root: Path) -> str:
-    """The drawing of a figure, what its runs cost and the verdicts on it, for its own README."""
-    text = ""
-    for scale, by_figure in verdicts.items():
-        if entry := by_figure.get(figure.name):
-            where = "" if scale == "exact" else f" at scale `{scale}`"
-            text += f"![{figure.label}{where}](../../figures/{scale}/{figure.name}.png)\n\n"
-            text += cost_line(figure, scale, root / "figures" / scale / "records") if where else ""
-            text += "".join(_claim(claim) for claim in entry["claims"])
-    return text or "Not run yet.\n"
+class FigurePages:
+    """What the README of each figure shows of its results."""
+
+    def __init__(self, verdicts: Verdicts, contents: Contents, root: Path) -> None:
+        self.verdicts = verdicts
+        self.folder = root / "figures"
+        self._users = {
+            scale: users_of(contents.artifacts, scale)
+            for scale, by_figure in verdicts.items()
+            if by_figure and scale != "exact"
+        }
+
+    def section(self, figure: Figure) -> str:
+        """The drawing of a figure, what its runs cost and the verdicts on it."""
+        text = ""
+        for scale, by_figure in self.verdicts.items():
+            if entry := by_figure.get(figure.name):
+                where = "" if scale == "exact" else f" at scale `{scale}`"
+                text += f"![{figure.label}{where}](../../figures/{scale}/{figure.name}.png)\n\n"
+                if where:
+                    text += cost_line(figure, scale, self.folder / scale / "records", self._users[scale])
+                text += "".join(_claim(claim) for claim in entry["claims"])
+        return text or "Not run yet.\n"
 
 
 def _claim(claim: dict[str, Any]) -> str:

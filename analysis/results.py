@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ademamix.errors import UserError
-from ademamix.plan import first_step
+from ademamix.quantities import Quantity
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec, override_known
 from ademamix.store import Store, read_json
@@ -30,7 +30,7 @@ class Results:
         """Whether this panel is to be tabulated."""
         return self.panel in ("", panel)
 
-    def curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
+    def curve(self, spec: RunSpec, quantity: Quantity, until: int) -> list[tuple[int, float]]:
         """(step, value) of an observed quantity up to step `until`; up to its fork a branch is its trunk.
 
         A diverged run gives the part before it diverged, and infinity where it did.
@@ -51,7 +51,7 @@ class Results:
             raise UserError(f"{figure} was not measured at scale {self.scale.name}; make it with 'make'")
         return read_json(path)
 
-    def _curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
+    def _curve(self, spec: RunSpec, quantity: Quantity, until: int) -> list[tuple[int, float]]:
         past: list[tuple[int, float]] = []
         if fork := spec.fork:
             past = self._curve(fork.parent, quantity, min(fork.step, until))
@@ -62,7 +62,12 @@ class Results:
         if outcome is None:
             raise UserError(f"run {run.id} is not complete; train it with 'ademamix run --figure …'")
         rows = run.metrics()
-        curve = [(int(r["step"]), r[quantity]) for r in rows if quantity in r]
+        name = str(quantity)
+        curve = [
+            (int(row["step"] or 0), math.inf if (value := row[name]) is None else value)
+            for row in rows
+            if name in row
+        ]
         if outcome.status == "diverged":
             curve.append((outcome.step, math.inf))
-        return past + [(step, value) for step, value in curve if first_step(spec) < step <= until]
+        return past + [(step, value) for step, value in curve if spec.first_step < step <= until]

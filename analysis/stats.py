@@ -27,6 +27,27 @@ def pooled_spread(groups: Sequence[tuple[int, float]]) -> float | None:
     return math.sqrt(sum((n - 1) * deviation**2 for n, deviation in groups) / freedom)
 
 
+DRAWS = 4_000  # of the bootstrap
+
+
+def share_interval(
+    losses: Sequence[float], level: float, sigma: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The parametric bootstrap interval of the share of `losses` below `level`.
+
+    Every loss and the level are of one run each, whose spread over seeds is `sigma`: each draw adds that
+    noise to all of them anew. The draws are always the same ones.
+    """
+    import numpy as np
+
+    draw = np.random.default_rng(0)
+    cells = np.asarray(losses) + sigma * draw.standard_normal((DRAWS, len(losses)))
+    levels = level + sigma * draw.standard_normal((DRAWS, 1))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile((cells < levels).mean(axis=1), [tail, 1 - tail])
+    return float(low), float(high)
+
+
 def steps_to_reach(target: float, lengths: Sequence[float], losses: Sequence[float]) -> tuple[float, str]:
     """How long a training must be for its final loss to reach `target`, and '' or '>' for a bound.
 

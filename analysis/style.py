@@ -1,17 +1,15 @@
 """How figures look: one colour for each optimizer everywhere, the paper's widths, plain type."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = {
-    "AdamW": "#D55E00",
-    "Adam": "#D55E00",
-    "AdEMAMix": "#0072B2",
-    "Ad3EMAMix": "#009E73",
-    "Lion": "#CC79A7",
-    "AdMeta": "#E69F00",
-}
+from ademamix.optimizers import AdamWConfig, OptimizerConfig
+
+# Beside what the optimizers of runs declare: others that figures show. Okabe and Ito's palette, which
+# colour-blind readers can tell apart.
+TOYS = {"Adam": AdamWConfig.COLOUR, "AdMeta": "#E69F00"}
+LIGHTER = "#56B4E9"  # a second curve of AdEMAMix
 WIDTH = 6.75  # inches: the paper's text width
 COLUMN = 3.25
 PANEL_HEIGHT = 2.35
@@ -41,8 +39,14 @@ SETTINGS: Any = {
 
 def colour(series: str) -> str:
     """The colour of the optimizer that a series' name begins with."""
-    name = series.split(maxsplit=1)[0].rstrip(",")
-    return COLOURS[name]
+    return colours()[series.split(maxsplit=1)[0].rstrip(",")]
+
+
+@cache
+def colours() -> dict[str, str]:
+    """Optimizer's name → its colour, as each declares it."""
+    declared = {kind.TITLE: kind.COLOUR for kind in OptimizerConfig.members()}
+    return {**TOYS, **declared}
 
 
 def ramp(values: Sequence[Any]) -> dict[Any, Any]:

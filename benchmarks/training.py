@@ -17,6 +17,9 @@ from typing import Any
 
 import click
 import torch
+from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.training.language import LanguageTask
+from ademamix.training.loop import Trainer, train
 from torch import nn
 
 from ademamix.checkout import checkout
@@ -24,12 +27,9 @@ from ademamix.files import write_json
 from ademamix.optim.build import build, lr_at
 from ademamix.plan import Wanted, entries
 from ademamix.scale import scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.store import Store
 from ademamix.training.job import job_of
-from ademamix.training.language import LanguageTask
 from ademamix.training.log import Metrics
-from ademamix.training.loop import Trainer, train
 from ademamix.training.stop import Stop
 from ademamix.training.worker import machine
 

@@ -11,16 +11,16 @@ import itertools
 from pathlib import Path
 
 import click
+from ademamix.pipeline import THREADS, devices
+from ademamix.report import describe
+from ademamix.settings import run
 from rich.console import Console
 
 from ademamix.checkout import checkout
 from ademamix.launch.local import launch
 from ademamix.launch.progress import RunProgress
-from ademamix.pipeline import THREADS, devices
 from ademamix.plan import Wanted, entries
-from ademamix.report import describe
 from ademamix.scale import scale
-from ademamix.settings import run
 from ademamix.spec import override
 from ademamix.store import Store
 from ademamix.training.job import job_of

@@ -1,12 +1,13 @@
 """Loss curves: the lines of a figure, each a run of the paper, and what they need and tabulate."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ademamix.scale import Scale, refuse_collisions, size_of
-from ademamix.spec import Need, RunSpec
+from ademamix.paper.runs import PaperRun
+from ademamix.scale import Scale, refuse_collisions
+from ademamix.spec import Need
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,25 +27,18 @@ class Line:
     Attributes:
         panel: the panel it is drawn in.
         label: its name in the legend and in the table.
-        run: the run, with the paper's numbers.
+        run: the run of the paper.
         until: its last step, the paper's.
         seeds: which of the scale's lists of seeds it gets.
-        lr_of: the optimizer whose best learning rate its own is relative to (None: the usual one); figures
-            that compare optimizers at one learning rate say so with it.
         beside: forks of other lines, steps of the paper, after which it is observed as often as they are.
     """
 
     panel: str
     label: str
-    run: RunSpec
+    run: PaperRun
     until: int
     seeds: SeedsOf = "sweep"
-    lr_of: str | None = None
     beside: tuple[int, ...] = ()
-
-    def at(self, scale: Scale, seed: int) -> RunSpec:
-        """Its run at `scale`."""
-        return scale.map(self.run, seed, self.lr_of)
 
     def first_step(self, scale: Scale) -> int:
         """Where its curve begins: at 0, or at the fork, where a branch is still its trunk."""
@@ -57,6 +51,16 @@ class Line:
         found = scale.validation_steps(until).union(*(after_a_fork(scale, fork, until) for fork in forks))
         return frozenset(step for step in found if step >= first)
 
+    def need(self, scale: Scale, seed: int) -> Need:
+        """Its run at `scale` with one seed, and its validation curve."""
+        return Need(
+            run=scale.map(self.run, seed),
+            until=scale.steps(self.until),
+            observe={scale.validation_loss: self.steps(scale)},
+            panel=self.panel,
+            paper=self.run,
+        )
+
 
 CLOSE_LOOKS = 8  # in the first of the usual intervals between observations
 
@@ -67,27 +71,73 @@ def after_a_fork(scale: Scale, fork: int, until: int) -> frozenset[int]:
     return frozenset(step for step in close if step <= until)
 
 
+class Case(NamedTuple):
+    """A line with one of its seeds, and what that needs."""
+
+    line: Line
+    seed: int
+    need: Need
+
+
+def cases(lines: Iterable[Line], scale: Scale) -> Iterator[Case]:
+    """Every line with every one of its seeds."""
+    for line in lines:
+        for seed in getattr(scale.seeds, line.seeds):
+            yield Case(line, seed, line.need(scale, seed))
+
+
 def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:
     """Every line's run at `scale`, once for each of its seeds, with its validation curve."""
     lines = list(lines)
     refuse_collisions(scale, steps_named(lines))
-    return [
-        Need(
-            run=line.at(scale, seed),
-            until=scale.steps(line.until),
-            observe={scale.validation_loss: line.steps(scale)},
-            panel=line.panel,
-        )
-        for line in lines
-        for seed in getattr(scale.seeds, line.seeds)
-    ]
+    return [case.need for case in cases(lines, scale)]
+
+
+def table(lines: Iterable[Line], results: "Results") -> "pd.DataFrame":
+    """Long table: panel, series, seed, x (the scale's own steps), y (validation loss, nats, or infinity).
+
+    The curve of a branch begins at its fork, with its trunk's loss there.
+    """
+    from analysis.tables import tabulate
+
+    quantity = results.scale.validation_loss
+    return tabulate(
+        (line.panel, line.label, seed, step, value)
+        for line, seed, need in cases(lines, results.scale)
+        if results.wants(line.panel)
+        for step, value in results.curve(need.run, quantity, need.until)
+        if step in need.observe[quantity] or value == math.inf
+    )
+
+
+Looks = Mapping[str, Mapping[str, Any]]  # label → line properties
+Needs = Callable[[Scale], list[Need]]
+Tabulate = Callable[["Results"], "pd.DataFrame"]
+Draw = Callable[["pd.DataFrame"], "Figure"]
+
+
+def figure(
+    lines: Sequence[Line],
+    titles: Mapping[str, str],
+    looks: Callable[[], Looks] = dict,
+    **look: Any,
+) -> tuple[Needs, Tabulate, Draw]:
+    """`needs`, `table` and `draw` of a figure that is its lines.
+
+    `looks`: makes the line properties, when the figure is drawn; `look`: further arguments of `draw`.
+    """
+    return (
+        lambda scale: needs(lines, scale),
+        lambda results: table(lines, results),
+        lambda frame: draw(frame, lines, titles, looks(), **look),
+    )
 
 
 def draw(
     frame: "pd.DataFrame",
     lines: Sequence[Line],
     titles: Mapping[str, str],
-    looks: Mapping[str, Mapping[str, Any]] | None = None,
+    looks: Looks | None = None,
     columns: int = 3,
     tail: float = 0.15,
     zoomed: bool = False,
@@ -130,7 +180,7 @@ def draw(
 def _draw_noise(axes: "Axes", rows: "pd.DataFrame", line: Line, noise: "Noise | None") -> None:
     """A band of ±2σ over seeds around the first line of a panel, where runs have one seed only."""
     own = rows[rows["series"] == line.label].sort_values("x")
-    sigma = noise.of(size_of(line.run.model).name) if noise else None
+    sigma = noise.of(line.run.setup.name) if noise else None
     if sigma is not None and own["seed"].nunique() == 1:
         low, high = own["y"] - 2 * sigma, own["y"] + 2 * sigma
         axes.fill_between(own["x"], low, high, color="0.5", alpha=0.25, linewidth=0, label="± 2σ over seeds")
@@ -146,34 +196,9 @@ def beside_trunk(frame: "pd.DataFrame", panel: str, branch: str, trunk: str) -> 
     return (loss[branch] - loss[trunk]).dropna()
 
 
-def steps_named(lines: Sequence[Line]) -> set[int]:
-    """Every step that a figure's runs name: lengths, warm-ups, forks, decays; the paper's steps."""
-    steps = {line.until for line in lines}
+def steps_named(lines: Iterable[Line]) -> set[int]:
+    """Every step that a figure's runs name, and their lengths; the paper's steps."""
+    found: set[int] = set()
     for line in lines:
-        run: RunSpec | None = line.run
-        while run:
-            named = {**dict(run.schedule), **dict(run.optimizer)}
-            fields = ("warmup", "horizon", "start", "end", "alpha_warmup", "beta3_warmup")
-            steps |= {named[field] or 0 for field in fields if field in named}
-            steps |= {run.fork.step} if run.fork else set()
-            run = run.fork.parent if run.fork else None
-    return steps
-
-
-def table(lines: Iterable[Line], results: "Results") -> "pd.DataFrame":
-    """Long table: panel, series, seed, x (the scale's own steps), y (validation loss, nats, or infinity).
-
-    The curve of a branch begins at its fork, with its trunk's loss there.
-    """
-    from analysis.tables import tabulate
-
-    scale = results.scale
-    return tabulate(
-        (line.panel, line.label, seed, step, value)
-        for line in lines
-        if results.wants(line.panel)
-        for steps in [line.steps(scale)]
-        for seed in getattr(scale.seeds, line.seeds)
-        for step, value in results.curve(line.at(scale, seed), scale.validation_loss, scale.steps(line.until))
-        if step in steps or value == math.inf
-    )
+        found |= {line.until} | line.run.steps_named()
+    return found

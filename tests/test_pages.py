@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from ademamix.registry import catalogue, figures
 
 from ademamix.checkout import checkout
-from ademamix.registry import catalogue, figures
 from analysis.judge import folders, judge
 from analysis.pages import between_marks, write_pages
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-
 from ademamix.models.sizes import training_flops_per_token
 from ademamix.pipeline import prune
+
 from ademamix.plan import Entry, cost, forks_of, hours_from_scratch, in_order, owed, unite
 from ademamix.plan import entries as planned
 from ademamix.scale import scale

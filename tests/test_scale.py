@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from ademamix.settings import ADAMW, ADEMAMIX, language_model, language_models, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,6 @@ from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.optim.schedules import half_life
 from ademamix.scale import read_scale, refuse_collisions, scale, scales
-from ademamix.settings import ADAMW, ADEMAMIX, language_model, language_models, run
 from ademamix.spec import Constant, Fork, LinearDecay
 
 ALL = ("smoke", "cpu", "gpu", "paper")

@@ -1,1 +1,8 @@
-"""Running a plan: `local.py` on this machine. The Slurm launcher will stand beside it."""
+"""Running the jobs of a plan.
+
+- `protocol.py`  what a launcher is
+- `schedule.py`  which job may start next: trunks before branches, failures contained
+- `local.py`     the launcher for this machine: one process for each run
+- `devices.py`   what this machine has to run on
+- `progress.py`  what the user sees meanwhile
+"""

@@ -1,4 +1,4 @@
-"""Train the runs of a plan on this machine: one process for each run, one run for each worker.
+"""The launcher for this machine: one process for each run, one run for each worker.
 
 A process of its own means that a crash, of whatever kind, ends one run and no other. Processes are
 forked from a server that has torch loaded, so that starting one costs milliseconds.
@@ -9,108 +9,114 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from graphlib import TopologicalSorter
+from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Protocol
 
+from ademamix.launch.protocol import Display, Launched
+from ademamix.launch.schedule import Schedule
 from ademamix.store import Store
 from ademamix.training.job import FAILED, Job
-from ademamix.training.stop import catching
+from ademamix.training.stop import Stop, catching
 
 TICK = 0.25  # seconds between looks at the workers
 
 
-class Display(Protocol):
-    """Who is told what goes on; see progress.py."""
+@dataclass(frozen=True)
+class Local:
+    """Workers on this machine.
 
-    def started(self, job: Job) -> None: ...
-    def tick(self) -> None: ...
-    def ended(self, job: Job, failed: bool) -> None: ...
-    def skipped(self, job: Job) -> None: ...
-
-
-def launch(
-    jobs: Sequence[Job],
-    store: Store,
-    data_root: Path,
-    devices: Sequence[str],
-    threads: int,
-    display: Display,
-) -> tuple[list[Job], int]:
-    """Train all jobs, as many at a time as there are `devices`, trunks before their branches.
-
-    Args:
-        jobs: in the order of preference.
+    Attributes:
         devices: one name for each worker, such as ["cpu", "cpu"] or ["cuda:0", "cuda:1"].
-        threads: for each worker.
-
-    Returns:
-        The jobs that failed, or were left out because their trunk failed, and an exit code: 0, or
-        128 + signal when stopped; then running jobs have written checkpoints.
+        threads: for each worker on a CPU.
     """
-    by_id = {job.spec.id: job for job in jobs}
-    order = TopologicalSorter(
-        {
-            job.spec.id: [fork.parent.id] if (fork := job.spec.fork) and fork.parent.id in by_id else []
-            for job in jobs
-        }
-    )
-    order.prepare()
-    rank = {id: i for i, id in enumerate(by_id)}
-    context = fork_server(threads)
 
-    ready: list[str] = []
-    running: dict[str, tuple[ForkServerProcess, str]] = {}
-    free = list(devices)
-    failed: set[str] = set()
-    told: int | None = None
-    with catching() as stop:
-        try:
-            while order.is_active() or running:
-                ready = sorted([*ready, *order.get_ready()], key=rank.__getitem__)
-                while free and ready and not stop:
-                    id = ready.pop(0)
-                    job = by_id[id]
-                    if job.spec.fork and job.spec.fork.parent.id in failed:
-                        failed.add(id)
-                        order.done(id)
-                        display.skipped(job)
-                        ready += order.get_ready()
-                        continue
-                    device = free.pop()
-                    process = context.Process(
-                        target=_child, args=(job, store.root, data_root, device, threads), daemon=False
-                    )
-                    process.start()
-                    running[id] = (process, device)
-                    display.started(job)
-                if stop and told is None:
-                    told = stop.signal
-                    for process, _ in running.values():
-                        process.terminate()  # SIGTERM: sets the worker's flag
-                if stop and not running:
-                    break
-                wait([process.sentinel for process, _ in running.values()], timeout=TICK)
-                display.tick()
-                for id in [id for id, (process, _) in running.items() if not process.is_alive()]:
-                    process, device = running.pop(id)
-                    free.append(device)
-                    if process.exitcode == 0:
-                        order.done(id)
-                    elif not stop:
-                        _explain(by_id[id], process.exitcode or FAILED, store)
-                        failed.add(id)
-                        order.done(id)
-                    display.ended(by_id[id], failed=id in failed)
-        finally:  # no worker outlives its launcher, whatever went wrong here
-            for process, _ in running.values():
-                process.terminate()
-            for process, _ in running.values():
-                process.join()
-        return [by_id[id] for id in rank if id in failed], stop.exit_code
+    devices: Sequence[str]
+    threads: int = 1  # runs side by side use the cores better than one run does
+
+    @property
+    def workers(self) -> int:
+        return len(self.devices)
+
+    def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
+        """Train all jobs; returns when they are done, or have written checkpoints after a signal."""
+        schedule = Schedule(jobs)
+        pool = Pool(self, store, data_root)
+        with catching() as stop:
+            try:
+                while schedule.pending and not (stop and not pool.running):
+                    self._start(schedule, pool, display, stop)
+                    if stop:
+                        pool.terminate()
+                    pool.wait()
+                    display.tick()
+                    for job, exit_code in pool.ended():
+                        _settle(job, exit_code, schedule, store, display, stop)
+            finally:  # no worker outlives its launcher, whatever went wrong here
+                pool.terminate()
+                pool.join()
+        return Launched(schedule.failed, schedule.pending, stop.exit_code)
+
+    def _start(self, schedule: Schedule, pool: "Pool", display: Display, stop: Stop) -> None:
+        while pool.free and not stop and (job := schedule.take()):
+            pool.start(job)
+            display.started(job)
+
+
+def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop) -> None:
+    """Take note of a worker's end."""
+    failed = exit_code != 0 and not stop
+    if exit_code == 0:
+        schedule.succeeded(job)
+    elif failed:
+        _explain(job, exit_code, store)
+    display.ended(job, failed)
+    if failed:
+        for left_out in schedule.fail(job):
+            display.skipped(left_out)
+
+
+class Pool:
+    """The worker processes that run at the moment, and the devices that are free."""
+
+    def __init__(self, of: Local, store: Store, data_root: Path) -> None:
+        self.free = list(of.devices)
+        self.running: dict[str, tuple[Job, ForkServerProcess, str]] = {}
+        self._arguments = (store.root, data_root)
+        self._threads = of.threads
+        self._context = fork_server(of.threads)
+
+    def start(self, job: Job) -> None:
+        device = self.free.pop()
+        arguments = (job, *self._arguments, device, self._threads)
+        process = self._context.Process(target=_child, args=arguments, daemon=False)
+        process.start()
+        self.running[job.spec.id] = (job, process, device)
+
+    def wait(self) -> None:
+        """Until a worker ends, a tick at most."""
+        wait([process.sentinel for _, process, _ in self.running.values()], timeout=TICK)
+
+    def ended(self) -> list[tuple[Job, int]]:
+        """The jobs whose workers have ended since the last look, with their exit codes."""
+        found = []
+        for id, (job, process, device) in list(self.running.items()):
+            if not process.is_alive():
+                del self.running[id]
+                self.free.append(device)
+                found.append((job, process.exitcode if process.exitcode is not None else FAILED))
+        return found
+
+    def terminate(self) -> None:
+        """SIGTERM, which sets the workers' flags; a second one changes nothing."""
+        for _, process, _ in self.running.values():
+            process.terminate()
+
+    def join(self) -> None:
+        for _, process, _ in self.running.values():
+            process.join()
 
 
 def fork_server(threads: int) -> ForkServerContext:

@@ -84,7 +84,7 @@ class RunProgress:
             return
         else:
             row = self._last_row(job) or {}
-            seen = [f"{name.partition(':')[0]} {row[name]:.4f}" for name in row if "loss" in name]
+            seen = [f"{name.partition(':')[0]} {value:.4f}" for name, value in row.items() if "loss" in name]
             loss = seen[-1] if seen else "no loss"
             self._say(job, f"{outcome.status} at step {outcome.step} in {outcome.seconds:.0f} s, {loss}")
         self.finished += 1

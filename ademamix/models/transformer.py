@@ -1,60 +1,62 @@
-"""The paper's language model: a decoder-only Transformer (appendix B.1)."""
+"""The paper's language model, a decoder-only Transformer (appendix B.1): its sizes and what it costs."""
 
-import math
+from typing import TYPE_CHECKING, Literal
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from pydantic import model_validator
 
-from ademamix.spec import Transformer as TransformerSpec
+from ademamix.models.configs import ModelConfig
+from ademamix.values import Positive, Steps
 
+if TYPE_CHECKING:
+    import torch
 
-class Block(nn.Module):
-    """Causal self-attention, then a feed-forward layer four times as wide; norms come first."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.attention_norm = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.attention_out = nn.Linear(width, width, bias=False)
-        self.feedforward_norm = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 4 * width, bias=False)
-        self.down = nn.Linear(4 * width, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, sequence, width = x.shape
-        qkv = self.qkv(self.attention_norm(x)).view(batch, sequence, 3, self.heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.attention_out(mixed.transpose(1, 2).reshape(batch, sequence, width))
-        return x + self.down(F.gelu(self.up(self.feedforward_norm(x))))
+    from ademamix.models.transformer_network import Transformer
 
 
-class Transformer(nn.Module):
-    """Tokens to logits, (batch, sequence) → (batch, sequence, vocabulary).
+class TransformerConfig(ModelConfig):
+    """Sizes in the paper's terms (Table 1).
 
-    Learnt positions, embeddings tied to the output layer, no biases in linear layers. Under bf16
-    autocast the norms, the softmax and the loss stay in fp32.
+    `init_std`: of the initial weights, 0.02 at the paper's width; it goes with the inverse root of the width.
     """
 
-    def __init__(self, spec: TransformerSpec) -> None:
-        super().__init__()
-        self.tokens = nn.Embedding(spec.vocabulary, spec.width)
-        self.positions = nn.Parameter(torch.empty(spec.positions, spec.width))
-        self.blocks = nn.ModuleList(Block(spec.width, spec.heads) for _ in range(spec.layers))
-        self.norm = nn.LayerNorm(spec.width)
+    kind: Literal["transformer"] = "transformer"
+    width: Steps
+    layers: Steps
+    heads: Steps
+    positions: Steps
+    vocabulary: Steps
+    init_std: Positive = 0.02
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights from N(0, 0.02²); what is added to the residual stream scales with depth."""
-        residual = 0.02 / math.sqrt(2 * len(self.blocks))
-        for name, p in self.named_parameters():
-            if p.ndim == 2:
-                std = residual if name.endswith(("attention_out.weight", "down.weight")) else 0.02
-                nn.init.normal_(p, std=std, generator=generator)
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "TransformerConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.tokens(tokens) + self.positions[: tokens.shape[1]]
-        for block in self.blocks:
-            x = block(x)
-        return F.linear(self.norm(x), self.tokens.weight)
+    def network(self, generator: "torch.Generator | None" = None) -> "Transformer":
+        from ademamix.models.transformer_network import Transformer
+
+        model = Transformer(self)
+        if generator is not None:
+            model.initialise(generator)
+        return model
+
+    def parameters(self) -> int:
+        """Tied embeddings and positions counted, biases in the norms only."""
+        block = 12 * self.width**2 + 4 * self.width
+        embeddings = (self.vocabulary + self.positions) * self.width
+        return embeddings + self.layers * block + 2 * self.width
+
+    def training_flops(self, sample: int) -> float:
+        """Of a sequence of `sample` tokens.
+
+        Six per token and weight that enters a matrix product (the tied head counts, the positions do not),
+        and the attention scores and their use, of which the causal half is computed.
+        """
+        products = self.vocabulary * self.width + self.layers * 12 * self.width**2
+        attention = self.layers * 2 * sample * self.width / 2
+        return 6.0 * (products + attention) * sample
+
+    @property
+    def brief(self) -> str:
+        return f"width {self.width}"

@@ -1,23 +1,66 @@
-"""The paper's vision transformers (appendix B.3), built by timm."""
+"""The paper's vision transformers (appendix B.3), built by timm: their sizes and what they cost."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ademamix.vision_settings import ViT
+from ademamix.models.configs import ModelConfig
+from ademamix.values import Number, Steps
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
-def build(spec: ViT, classes: int) -> "nn.Module":
-    """Images (batch, 3, image, image) to logits (batch, classes); with 0 classes, to features."""
-    from timm.models import VisionTransformer
+class ViTConfig(ModelConfig):
+    """Sizes in the paper's terms (Table 5); `mlp`: the width of the hidden layers.
 
-    return VisionTransformer(
-        img_size=spec.image,
-        patch_size=spec.patch,
-        embed_dim=spec.width,
-        depth=spec.layers,
-        num_heads=spec.heads,
-        mlp_ratio=spec.mlp / spec.width,
-        num_classes=classes,
-    )
+    `classes`: of the head; with 0, the network gives features.
+    """
+
+    kind: Literal["vit"] = "vit"
+    width: Steps
+    mlp: Steps
+    layers: Steps
+    heads: Steps
+    patch: Steps
+    image: Steps
+    classes: Number = 0
+
+    def network(self, generator: "torch.Generator | None" = None) -> "nn.Module":
+        """Images (batch, 3, image, image) to logits (batch, classes).
+
+        timm draws its initial weights from torch's global generator, which `models.build` has seeded.
+        """
+        from timm.models import VisionTransformer
+
+        return VisionTransformer(
+            img_size=self.image,
+            patch_size=self.patch,
+            embed_dim=self.width,
+            depth=self.layers,
+            num_heads=self.heads,
+            mlp_ratio=self.mlp / self.width,
+            num_classes=self.classes,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Patches of an image, and the class token."""
+        return (self.image // self.patch) ** 2 + 1
+
+    def parameters(self) -> int:
+        """With biases everywhere, learnt positions and a class token, as timm's."""
+        block = 4 * self.width**2 + 2 * self.width * self.mlp + 9 * self.width + self.mlp
+        embedding = 3 * self.patch**2 * self.width + self.width + (self.tokens + 1) * self.width
+        head = (self.width + 1) * self.classes
+        return embedding + self.layers * block + 2 * self.width + head
+
+    def training_flops(self, sample: int) -> float:
+        """Of `sample` images: six per token and weight of a matrix product, and the attention, all of it."""
+        products = self.layers * (4 * self.width**2 + 2 * self.width * self.mlp)
+        products += 3 * self.patch**2 * self.width
+        attention = self.layers * 2 * self.tokens * self.width
+        return 6.0 * ((products + attention) * self.tokens + self.width * self.classes) * sample
+
+    @property
+    def brief(self) -> str:
+        return f"width {self.width}"

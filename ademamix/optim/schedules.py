@@ -1,4 +1,4 @@
-"""Half-lives, and the schedules of α, β3 and the learning rate as pure functions of the step.
+"""Half-lives, and the schedules of α and β3 as pure functions of the step.
 
 Steps count from 1: the value at t is the one that update t uses. Nothing here imports torch.
 """
@@ -59,24 +59,3 @@ def convex_weights(lr: float, alpha: float, weight_decay: float) -> tuple[float,
     The inverse of `convex_form`; defined for α̂ < 1.
     """
     return lr * (1 - alpha), alpha / (1 - alpha), weight_decay / (1 - alpha)
-
-
-def warmed_up(t: int, lr: float, warmup: int | None) -> float:
-    """The learning rate of step t of a linear warm-up that reaches `lr` at step `warmup`."""
-    return lr if warmup is None or t >= warmup else lr * t / warmup
-
-
-def cosine_lr(t: int, lr: float, warmup: int | None, horizon: int, final_lr: float) -> float:
-    """Linear warm-up, then half a cosine from `lr` at the end of the warm-up to `final_lr` at `horizon`."""
-    start = warmup or 0
-    if t <= start:
-        return warmed_up(t, lr, warmup)
-    progress = min((t - start) / (horizon - start), 1.0)
-    return final_lr + 0.5 * (lr - final_lr) * (1 + math.cos(math.pi * progress))
-
-
-def linear_decay_lr(t: int, lr: float, warmup: int | None, start: int, end: int, final_lr: float) -> float:
-    """Linear warm-up, constant until step `start`, then linear to `final_lr` at step `end`."""
-    if t <= start:
-        return warmed_up(t, lr, warmup)
-    return lr + (final_lr - lr) * min((t - start) / (end - start), 1.0)

@@ -1,11 +1,14 @@
 """Training one run.
 
 - `job.py`         what a worker is asked to do
-- `worker.py`      the process that trains a run: lock, data, resume, outcome, failure
-- `loop.py`        the loop: updates, observations, checkpoints, stopping
-- `language.py`    the language-modelling task: batches, loss, validation
-- `observe.py`     the quantities that can be observed
+- `worker.py`      the process that trains a run: lock, where to resume, failure
+- `session.py`     a run in a process: opened, advanced one update at a time, closed
+- `trainer.py`     what an update does to model, optimizer and position
+- `observe.py`     measuring quantities without changing a bit
 - `log.py`         the running means of the loss, and metrics.jsonl
 - `checkpoint.py`  checkpoints that are whole or are not used
+- `ranks.py`       the processes that train one run together
 - `stop.py`        signals, read at the step boundary
+- `timing.py`      seconds per update, measured side by side
+- `machine.py`     what a record says of the machine
 """

@@ -1,11 +1,10 @@
 """What a worker is asked to do. Imports no torch, so that launchers stay light."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ademamix.plan import Entry, Forks, first_step
+from ademamix.plan import Entry, Forks
 from ademamix.scale import Scale
-from ademamix.spec import RunSpec
+from ademamix.spec import Observe, RunSpec
 
 FAILED = 1  # a worker's exit code
 
@@ -22,14 +21,14 @@ class Job:
         observe: quantity → steps.
         log_every: steps per logged mean of the training loss.
         checkpoint_seconds: time between checkpoints to resume from.
-        micro_batch: sequences per pass on the device (None: the whole batch).
+        micro_batch: samples per pass on the device (None: the whole batch).
     """
 
     spec: RunSpec
     until: int
     keep: frozenset[int]
     forks: Forks
-    observe: Mapping[str, frozenset[int]]
+    observe: Observe
     log_every: int
     checkpoint_seconds: float
     micro_batch: int | None = None
@@ -37,7 +36,7 @@ class Job:
     @property
     def first_step(self) -> int:
         """The step the run starts from: 0, or the fork's."""
-        return first_step(self.spec)
+        return self.spec.first_step
 
 
 def job_of(entry: Entry, scale: Scale) -> Job:

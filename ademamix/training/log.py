@@ -1,32 +1,32 @@
 """metrics.jsonl: means of the training loss, and observations, one line per logged step."""
 
+import math
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ademamix.files import write_atomically
-from ademamix.store import Row, line, read_rows
+from ademamix.store import Row, Run, line, read_rows
 
 
-def rounded(value: float) -> float:
-    """Seven significant digits: what an fp32 number holds."""
-    return float(f"{value:.7g}")
+def rounded(value: float) -> float | None:
+    """Seven significant digits, what an fp32 number holds; None for what is not finite."""
+    return float(f"{value:.7g}") if math.isfinite(value) else None
 
 
-class Window:
+class LossBuffer:
     """Losses and gradient norms since the last logged step, kept on the device until then.
 
-    Reading them only once per window spares a synchronisation per step on a GPU. Norms are of before
+    Reading them only when a line is logged spares a synchronisation per step on a GPU. Norms are of before
     clipping (`grad_norm`) and, with clipping, of after it too (`grad_norm_clipped`).
     """
 
     def __init__(self, length: int, device: torch.device, clipping: float | None = None) -> None:
+        self.length = length
         self.clipping = clipping
         self.values = torch.zeros(2, length, device=device)
-        self.first = 0  # the step before the first of the window
+        self.first = 0  # the step before the first one held
         self.count = 0
 
     def add(self, loss: Tensor, norm: Tensor) -> None:
@@ -37,7 +37,7 @@ class Window:
     def close(self) -> tuple[Row | None, int | None]:
         """The means as a row, and the first step whose loss was not finite (None: all were).
 
-        The row covers the steps before that one, and is None when there are none. Empties the window.
+        The row covers the steps before that one, and is None when there are none. Empties the buffer.
         """
         losses, norms = self.values[:, : self.count].cpu()
         bad = (~torch.isfinite(losses)).nonzero()
@@ -60,20 +60,36 @@ class Window:
         return {"values": self.values[:, : self.count].clone(), "first": self.first, "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, of a buffer that may have been longer."""
         self.first, self.count = state["first"], state["count"]
+        self.values = self.values.new_zeros(2, self.count + self.length)
         self.values[:, : self.count] = state["values"]
 
 
 class Metrics:
     """The open metrics file of a run; cut, at the start, after the step training resumes from."""
 
-    def __init__(self, path: Path, resume_from: int) -> None:
-        rows = [row for row in read_rows(path) if row["step"] <= resume_from]
-        write_atomically(path, "".join(map(line, rows)).encode())
-        self._file = path.open("a", buffering=1)
+    def __init__(self, run: Run, resume_from: int) -> None:
+        self._run = run
+        self._open(row for row in read_rows(run.metrics_path) if _step(row) <= resume_from)
+
+    def _open(self, rows: Any) -> None:
+        self._run.write_metrics(list(rows))
+        self._file = self._run.metrics_path.open("a", buffering=1)
 
     def write(self, row: Row) -> None:
         self._file.write(line(row))
+
+    def end_before(self, step: int, last: Row | None) -> None:
+        """Leave out what was logged from the step on at which the run turned out to have diverged.
+
+        `last`: the means of the steps just before.
+        """
+        self.close()
+        rows = {_step(row): row for row in read_rows(self._run.metrics_path) if _step(row) < step}
+        if last:
+            rows[_step(last)] = {**last, **rows.get(_step(last), {})}
+        self._open(rows[s] for s in sorted(rows))
 
     def sync(self) -> None:
         """Everything written so far is on the disk when this returns."""
@@ -81,3 +97,9 @@ class Metrics:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _step(row: Row) -> int:
+    step = row["step"]
+    assert step is not None
+    return int(step)

@@ -13,6 +13,10 @@ class Stop:
 
     signal: int | None = None
 
+    def note(self, number: int, frame: FrameType | None = None) -> None:
+        """Set the flag; the first signal counts."""
+        self.signal = self.signal or number
+
     @property
     def exit_code(self) -> int:
         """130 after SIGINT, 143 after SIGTERM, as shells report them."""
@@ -26,11 +30,7 @@ class Stop:
 def catching() -> Iterator[Stop]:
     """Signals set the flag of the returned `Stop` for as long as the block lasts."""
     stop = Stop()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        stop.signal = stop.signal or number
-
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, stop.note) for number in SIGNALS}
     try:
         yield stop
     finally:

@@ -11,9 +11,8 @@ import torch
 
 from ademamix.spec import RunSpec
 from ademamix.training.job import Job
-from ademamix.training.language import LanguageTask
-from ademamix.training.loop import Trainer
-from ademamix.training.worker import machine
+from ademamix.training.machine import machine
+from ademamix.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def _trainer(
 ) -> Trainer:
     nothing: frozenset[int] = frozenset()
     job = Job(spec, steps, nothing, {}, {}, steps, checkpoint_seconds=1e9, micro_batch=micro_batch)
-    return Trainer(job, LanguageTask(spec, data_root, device))
+    return Trainer(job, spec.open(data_root, device))
 
 
 def _time(trainer: Trainer, steps: int, device: torch.device) -> float:
@@ -73,7 +72,7 @@ def _time(trainer: Trainer, steps: int, device: torch.device) -> float:
     start = time.perf_counter()
     for t in range(trainer.step + 1, trainer.step + steps + 1):
         trainer.update(t)
-    trainer.window.close()
+    trainer.losses.close()
     _wait(device)
     return time.perf_counter() - start
 

@@ -1,29 +1,25 @@
 """The process that trains one run: lock, data, where to resume, outcome, failure."""
 
-import os
-import platform
 import time
 import traceback
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import Timeout
 
-from ademamix import __version__
+from ademamix import owner
 from ademamix.errors import UserError, one_line
 from ademamix.plan import complete, owed
-from ademamix.spec import Need
-from ademamix.store import Outcome, Run, Store, covers
+from ademamix.spec import Need, refuse_unobservable
+from ademamix.store import Outcome, Run, Store, missing
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
-from ademamix.training.language import LanguageTask
-from ademamix.training.log import Metrics
-from ademamix.training.loop import Trainer, train
-from ademamix.training.observe import refuse_unknown, weights_needed
+from ademamix.training.observe import weights_needed
+from ademamix.training.session import Session, observe_later
 from ademamix.training.stop import Stop, catching
+from ademamix.training.trainer import Trainer
 
 
 def work(job: Job, store_root: Path, data_root: Path, device: str, threads: int) -> int:
@@ -39,7 +35,8 @@ def work(job: Job, store_root: Path, data_root: Path, device: str, threads: int)
             if not _acquire(run, stop):
                 return stop.exit_code
             try:
-                _train(job, run, Store(store_root), data_root, torch.device(device), stop)
+                with owner.owning(run.folder):
+                    _train(job, run, Store(store_root), data_root, torch.device(device), stop)
             finally:
                 run.lock.release()
             return stop.exit_code
@@ -53,13 +50,16 @@ def work(job: Job, store_root: Path, data_root: Path, device: str, threads: int)
 
 
 def _acquire(run: Run, stop: Stop) -> bool:
-    """Wait for the run's lock; False when told to stop first."""
+    """Wait until nobody else trains the run; False when told to stop first."""
     while not stop:
         try:
             run.lock.acquire(timeout=0.5)
-            return True
         except Timeout:
             continue
+        if not owner.alive(run.folder):
+            return True
+        run.lock.release()  # held by a machine whose locks we cannot see
+        time.sleep(0.5)
     return False
 
 
@@ -71,10 +71,10 @@ def _fail(run: Run, message: str) -> None:
 
 
 def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.device, stop: Stop) -> None:
-    for quantity in job.observe:
-        refuse_unknown(quantity)
+    refuse_unobservable(job.spec, job.observe)
+    need = Need(job.spec, job.until, job.keep, job.observe)
     # Another launcher may have finished the run, or branches of it, since this one made its plan.
-    if complete(Need(job.spec, job.until, job.keep, job.observe), job.forks, store):
+    if complete(need, job.forks, store):
         return
     job = replace(job, keep=owed(job.keep, job.forks, store))
     run.begin(job.spec)
@@ -82,30 +82,23 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
         run.finish(inherited)
         return
     run.failure_path.unlink(missing_ok=True)
-    task = LanguageTask(job.spec, data_root, device)
+    task = job.spec.open(data_root, device)
+    if (outcome := run.outcome()) and (lacking := outcome.observable_later(need, run.checkpoint_steps())):
+        observe_later(run, outcome, lacking, job, task)
+        if complete(need, job.forks, store):
+            return
     trainer = Trainer(job, task)
     if not _position(trainer, run, store, device):
         return
     run.reopen()
-    metrics = Metrics(run.metrics_path, trainer.step)
-    try:
-        diverged = train(trainer, metrics, run, stop)
-        metrics.sync()
-    finally:
-        metrics.close()
-    if diverged is None and trainer.step < job.until:
-        return  # stopped; the checkpoint is written
-    run.finish(
-        Outcome(
-            status="finished" if diverged is None else "diverged",
-            step=trainer.step if diverged is None else diverged,
-            observed=trainer.observed(),
-            seconds=round(trainer.seconds, 1),
-            machine={**machine(device), "optimizer": trainer.implementation, "data": task.tokens.digest},
-        )
-    )
-    last = {trainer.step} if job.spec.extendable else set()
-    run.remove_checkpoints_except(job.keep | last)
+    with Session(job, run, task, trainer) as session:
+        while not session.done:
+            stopping = bool(stop)  # read once: what is saved and what ends here must agree
+            session.step(stopping)
+            if stopping:
+                break
+        if session.done:
+            session.finish(device)
 
 
 def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
@@ -114,7 +107,7 @@ def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
     trunk = store.run(fork.parent.id).outcome() if fork else None
     if not fork or not trunk or trunk.status != "diverged" or trunk.step > fork.step:
         return None
-    return Outcome("diverged", trunk.step, {q: [] for q in job.observe}, 0.0, trunk.machine)
+    return Outcome("diverged", trunk.step, {str(q): [] for q in job.observe}, 0.0, trunk.machine)
 
 
 def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> bool:
@@ -149,29 +142,4 @@ def _usable(state: dict[str, Any], job: Job, run: Run) -> bool:
     whole = {k for k in job.keep if k <= step} <= run.checkpoint_steps()
     remembered = {t for t, last in weights_needed(job.observe).items() if t <= step < last}
     ready = remembered <= state.get("observer", {}).keys()
-    return whole and ready and covers(state["observed"], job.observe, until=step)
-
-
-@cache
-def machine(device: torch.device) -> dict[str, Any]:
-    """What a record says of the machine."""
-    return {
-        "processor": _processor(device),
-        "device": device.type,
-        "threads": torch.get_num_threads(),
-        "platform": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "ademamix": __version__,
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-    }
-
-
-def _processor(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or os.uname().machine
+    return whole and ready and not missing(state["observed"], job.observe, until=step)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from ademamix.optimizers import OptimizerConfig
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, difference, final
+from analysis.claims import Claim, Effect, Pooled, difference, final
 from analysis.stats import steps_to_reach
 from experiments import lines
 from experiments.lines import Line, SeedsOf
@@ -34,7 +35,7 @@ LONGEST_ADAMW = 1_500_000  # 1.3B only, drawn as a horizontal line
 
 def label(optimizer: str, horizon: int) -> str:
     """'AdamW 256k', the paper's steps: how a line is called at every scale."""
-    name = {ADAMW: "AdamW", ADEMAMIX: "AdEMAMix"}[optimizer]
+    name = OptimizerConfig.member(optimizer).TITLE
     return f"{name} {horizon // 1000}k" if horizon % 1_000_000 else f"{name} {horizon // 1_000_000}M"
 
 
@@ -105,7 +106,7 @@ def doubling(panel: str, short: int, long: str) -> "Callable[[pd.DataFrame], lis
         mine = final(frame, panel, label(ADEMAMIX, short))
         gains = {s: (start[s] - mine[s]) - 0.9 * (start[s] - end[s]) for s in start if s in end}
         what = f"{SIZES[panel]}: gain at {short // 1000}k − 0.9 × AdamW's gain by {long}"
-        return [Effect(what, tuple(gains[s] for s in sorted(gains)), size=SIZES[panel])]
+        return [Effect(what, tuple(gains[s] for s in sorted(gains)), Pooled(SIZES[panel]))]
 
     return measure
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from analysis.claims import Claim, Effect
+from analysis.claims import Claim, Exact
 from analysis.tables import tabulate
 from experiments import toy
 from experiments.toy import distance
@@ -144,22 +144,22 @@ def rebound(frame: "pd.DataFrame", name: str) -> float:
     return float((away - away.cummin()).max())
 
 
-def _sooner(frame: "pd.DataFrame", name: str, other: str, radius: float) -> Effect:
+def _sooner(frame: "pd.DataFrame", name: str, other: str, radius: float) -> Exact:
     """Iterations by which `name` arrives before `other`; never arriving counts as the last one."""
     mine, its = (first_within(frame, series, radius) for series in (name, other))
     ahead = (ITERATIONS if its is None else its) - (ITERATIONS if mine is None else mine)
-    return Effect(f"{name} within {radius} before {other}", (float(ahead),), exact=True)
+    return Exact(f"{name} within {radius} before {other}", float(ahead))
 
 
-def _large_fast(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _large_fast(frame: "pd.DataFrame") -> Sequence[Exact]:
     return [_sooner(frame, adam_name(b), adam_name(0.9), NEAR) for b in (0.999, 0.9999)]
 
 
-def _rebounds(frame: "pd.DataFrame", names: Sequence[str], sign: int) -> list[Effect]:
-    return [Effect(f"rebound of {name}", (sign * rebound(frame, name),), exact=True) for name in names]
+def _rebounds(frame: "pd.DataFrame", names: Sequence[str], sign: int) -> list[Exact]:
+    return [Exact(f"rebound of {name}", sign * rebound(frame, name)) for name in names]
 
 
-def _ademamix_sooner(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _ademamix_sooner(frame: "pd.DataFrame") -> Sequence[Exact]:
     arrivals = {b: first_within(frame, adam_name(b), NEARER) or ITERATIONS for b in ADAM_BETA1S}
     fastest = min(arrivals, key=arrivals.__getitem__)
     return [_sooner(frame, ademamix_name(b), adam_name(fastest), NEARER) for b in ADEMAMIX_BETA3S]

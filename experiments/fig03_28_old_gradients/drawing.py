@@ -18,7 +18,7 @@ def draw_decays(frame: "pd.DataFrame", title: str, tail: float = 0.3) -> "Figure
     from analysis import curves, style
 
     figure, (axes,) = curves.grid(1, below=0.55)
-    colours = dict(zip(NAMES, (style.colour("AdamW"), style.colour("AdEMAMix"), "#56B4E9"), strict=True))
+    colours = dict(zip(NAMES, (style.colour("AdamW"), style.colour("AdEMAMix"), style.LIGHTER), strict=True))
     looks: dict[str, dict[str, object]] = {name: {"color": colour} for name, colour in colours.items()}
     drawn = set()
     for series in frame["series"].unique():

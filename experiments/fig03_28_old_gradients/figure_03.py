@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import ABOUT, Claim, Effect, difference, final, ranking
+from analysis.claims import ABOUT, Claim, Effect, Pooled, difference, final, ranking
 from experiments import lines
 from experiments.fig03_28_old_gradients.drawing import draw_decays
 from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_lines, decay_name
@@ -67,7 +67,7 @@ def _stays(frame: "pd.DataFrame") -> list[Effect]:
     for name in NAMES[1:]:
         change = difference("", gap(frame, name, 0.975), gap(frame, name, 1 / 1.3)).values
         what = f"{name}: {ABOUT} − |gap at 1.3M − at 1M|"
-        found.append(Effect(what, tuple(ABOUT - abs(v) for v in change), runs=2, size=SIZE))
+        found.append(Effect(what, tuple(ABOUT - abs(v) for v in change), Pooled(SIZE)))
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ademamix.optim.ema import ema_weight
-from analysis.claims import Claim, Effect
+from analysis.claims import Claim, Exact
 from analysis.tables import tabulate
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ RECENT, OLD = 100, 5_000  # lags
 ENOUGH = 0.05  # of all the weight
 
 
-def _shares(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _shares(frame: "pd.DataFrame") -> Sequence[Exact]:
     """For each β, what it lacks of `ENOUGH` at the newest or at the old gradients, whichever is worse."""
     import numpy as np
 
@@ -70,7 +70,7 @@ def _shares(frame: "pd.DataFrame") -> Sequence[Effect]:
             for some in (steps >= STEPS - RECENT, steps <= STEPS - OLD)
         ]
         what = f"{name_of(beta)}: {shares[0]:.2g} on the newest, {shares[1]:.2g} on the old"
-        effects.append(Effect(what, (ENOUGH - min(shares),), exact=True))
+        effects.append(Exact(what, ENOUGH - min(shares)))
     return effects
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ademamix.settings import ADAMW, ADEMAMIX, language, run
-from ademamix.spec import Constant, LinearDecay, RunSpec
+from ademamix.paper.language import language
+from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
+from ademamix.schedules import Constant, LinearDecay
 from experiments.lines import Line
 
 SIZE = "1.3B"
@@ -13,9 +14,9 @@ BETA3S = (0.9999, 0.99999)
 NAMES = ("AdamW", *(f"AdEMAMix, β3 = {beta3}" for beta3 in BETA3S))
 
 
-def _constant(optimizer: str, **changes: Any) -> RunSpec:
-    schedule = Constant(kind="constant", warmup=language().warmup)
-    return run(SIZE, optimizer, RAMP, lr=LR, **changes).changed(schedule=schedule)
+def _constant(optimizer: str, **changes: Any) -> PaperRun:
+    schedule = Constant(warmup=language().warmup)
+    return run(SIZE, optimizer, RAMP, lr=LR, **changes).changed(schedule=schedule).at_rate_of(ADAMW)
 
 
 # Name → the run at a constant rate, which has no end: each figure trains it as far as it needs.
@@ -25,11 +26,11 @@ TRUNKS = {
 }
 
 
-def decayed(trunk: RunSpec, start: int, steps: int) -> RunSpec:
+def decayed(trunk: PaperRun, start: int, steps: int) -> PaperRun:
     """`trunk`, with a linear decay of the learning rate to 0 over the `steps` after `start`."""
     return trunk.branch(
         start,
-        schedule=LinearDecay(kind="linear-decay", warmup=language().warmup, start=start, end=start + steps),
+        schedule=LinearDecay(warmup=language().warmup, start=start, end=start + steps),
     )
 
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect
 from analysis.curves import thousands
@@ -23,7 +23,9 @@ PANELS = "abcd"
 HORIZON = 256_000
 AT = {"a": 90_000, "b": 170_000, "c": 190_000, "d": 230_000}
 FORGETTING = Forgetting(
-    references={optimizer: run(SIZE, optimizer, HORIZON) for optimizer in (ADAMW, ADEMAMIX)},
+    references={
+        optimizer: run(SIZE, optimizer, HORIZON).at_rate_of(ADAMW) for optimizer in (ADAMW, ADEMAMIX)
+    },
     at=AT,
     since=70_000,
     until=HORIZON,

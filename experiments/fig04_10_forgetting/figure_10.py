@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from ademamix.paper.language import language
+from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, language, run
-from ademamix.spec import Constant, LinearDecay, Need, RunSpec
+from ademamix.schedules import Constant, LinearDecay
+from ademamix.spec import Need
 from analysis.claims import Claim, Effect
 from analysis.curves import thousands
 from experiments.fig04_10_forgetting import injections
@@ -24,10 +26,10 @@ DECAY, END = 250_000, 300_000  # 3k steps of warm-up, 247k constant, 50k of line
 AT = {"a": 230_000, "b": 270_000, "c": 280_000, "d": 290_000}
 
 
-def _reference(optimizer: str) -> RunSpec:
+def _reference(optimizer: str) -> PaperRun:
     warmup = language().warmup
-    trunk = run(SIZE, optimizer, END).changed(schedule=Constant(kind="constant", warmup=warmup))
-    decay = LinearDecay(kind="linear-decay", warmup=warmup, start=DECAY, end=END)
+    trunk = run(SIZE, optimizer, END).changed(schedule=Constant(warmup=warmup)).at_rate_of(ADAMW)
+    decay = LinearDecay(warmup=warmup, start=DECAY, end=END)
     return trunk.branch(DECAY, schedule=decay)
 
 

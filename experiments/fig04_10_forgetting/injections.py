@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun
+from ademamix.quantities import ReserveLoss
 from ademamix.scale import Scale, refuse_collisions
-from ademamix.settings import ADAMW, ADEMAMIX
-from ademamix.spec import Need, RunSpec
+from ademamix.spec import Need
 from analysis.claims import Claim, Effect
 from analysis.curves import thousands
+from experiments.dials import dial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 SIZE = "110M"
 NAMES = {ADAMW: "AdamW", ADEMAMIX: "AdEMAMix"}
+BATCHES = dial(__file__, "injected_batches", default=1)  # batches B, a branch each, for the paper's one
 EVERY = 3_000  # steps of the paper between looks at the loss on B
 PEAK = 8  # updates after which the drop is measured: m1 has then brought most of B in, at any scale
 LATER = 10_000  # steps of the paper after which it is asked how much of the drop is left
@@ -41,7 +44,7 @@ class Forgetting:
         until: the last step.
     """
 
-    references: dict[str, RunSpec]
+    references: dict[str, PaperRun]
     at: dict[str, int]
     since: int
     until: int
@@ -57,21 +60,31 @@ class Forgetting:
     def pairs(self, scale: Scale, panel: str) -> "Iterable[Pair]":
         """Each optimizer's reference and branch, for each seed and batch."""
         for optimizer, reference in self.references.items():
-            for seed, number in product(scale.seeds.sweep, range(scale.injected_batches)):
-                branch = injected(reference, self.at[panel], number)
-                runs = (scale.map(spec, seed, lr_of=ADAMW) for spec in (reference, branch))
-                yield Pair(NAMES[optimizer], number, *runs)
+            for seed, number in product(scale.seeds.sweep, range(BATCHES(scale))):
+                papers = (reference, injected(reference, self.at[panel], number))
+                yield Pair(
+                    NAMES[optimizer],
+                    number,
+                    *(
+                        Need(
+                            scale.map(paper, seed),
+                            scale.steps(self.until),
+                            observe={ReserveLoss(batch=number): self.steps(scale, panel)},
+                            panel=panel,
+                            paper=paper,
+                        )
+                        for paper in papers
+                    ),
+                )
 
     def needs(self, scale: Scale) -> list[Need]:
         refuse_collisions(scale, [*self.at.values(), self.since, self.until])
-        until = scale.steps(self.until)
-        found = []
-        for panel in self.at:
-            steps = self.steps(scale, panel)
-            for pair in self.pairs(scale, panel):
-                for run in (pair.reference, pair.branch):
-                    found.append(Need(run, until, observe={pair.quantity: steps}, panel=panel))
-        return found
+        return [
+            need
+            for panel in self.at
+            for pair in self.pairs(scale, panel)
+            for need in (pair.reference, pair.branch)
+        ]
 
     def table(self, results: "Results") -> "pd.DataFrame":
         """x: the scale's own steps, y: loss on B (nats per token). Column `seed` is the number of B."""
@@ -79,17 +92,15 @@ class Forgetting:
 
         scale, rows = results.scale, []
         for panel in filter(results.wants, self.at):
-            steps, until = self.steps(scale, panel), scale.steps(self.until)
             for pair in self.pairs(scale, panel):
-                assert pair.branch.fork is not None
-                for series, run, first in (
+                for series, need, first in (
                     (reference_name(pair.optimizer), pair.reference, 0),
-                    (branch_name(pair.optimizer), pair.branch, pair.branch.fork.step),
+                    (branch_name(pair.optimizer), pair.branch, pair.branch.run.first_step),
                 ):
-                    curve = results.curve(run, pair.quantity, until)
+                    ((quantity, steps),) = need.observe.items()
                     rows += [
                         (panel, series, pair.number, x, y)
-                        for x, y in curve
+                        for x, y in results.curve(need.run, quantity, need.until)
                         if (x >= first and x in steps) or y == math.inf
                     ]
         return tabulate(rows)
@@ -97,25 +108,20 @@ class Forgetting:
 
 @dataclass(frozen=True)
 class Pair:
-    """A reference and its branch at a scale, and the number of the batch B that the branch gets."""
+    """What is needed of a reference and of its branch, and the number of the batch B that the branch gets."""
 
     optimizer: str
     number: int
-    reference: RunSpec
-    branch: RunSpec
-
-    @property
-    def quantity(self) -> str:
-        """The loss on B."""
-        return f"reserve_loss:{self.number}"
+    reference: Need
+    branch: Need
 
 
-def injected(reference: RunSpec, at: int, number: int) -> RunSpec:
+def injected(reference: PaperRun, at: int, number: int) -> PaperRun:
     """`reference`, but update `at` trains on batch `number` of the reserve split."""
     trunk = reference
     while trunk.fork and at - 1 <= trunk.fork.step:
-        trunk = trunk.fork.parent
-    return trunk.branch(at - 1, inject=number, schedule=reference.schedule)
+        trunk = trunk.fork.trunk
+    return trunk.branch(at - 1, inject=number, schedule=reference.spec.schedule)
 
 
 def reference_name(optimizer: str) -> str:
@@ -163,7 +169,7 @@ def peak(frame: "pd.DataFrame", panel: str, optimizer: str) -> "pd.Series[float]
 
 def paired(what: str, values: "pd.Series[float]") -> Effect:
     """An effect with a value for each batch; a single batch decides nothing."""
-    return Effect(what, tuple(values), size=SIZE, over="batches")
+    return Effect(what, tuple(values), over="batches")
 
 
 def lost(frame: "pd.DataFrame", panel: str, optimizer: str, until: int) -> "pd.Series[float]":

@@ -3,8 +3,8 @@
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, beats, final, lower, rankings
 from analysis.curves import thousands
@@ -41,7 +41,7 @@ def _lines(panel: str) -> list[Line]:
     return [
         Line(panel, "AdamW", trunk, length, beside=steps),
         Line(panel, FROM_SCRATCH, run(size, ADEMAMIX, length), length),
-        *(Line(panel, name_of(t), switched(trunk, size, t, ALPHAS[panel]), length) for t in steps),
+        *(Line(panel, name_of(t), switched(trunk, t, ALPHAS[panel]), length) for t in steps),
     ]
 
 
@@ -97,7 +97,7 @@ def _rise(frame: "pd.DataFrame") -> list[Effect]:
         for t in steps:
             above = lines.beside_trunk(frame, panel, name_of(t), "AdamW")
             rise = float(above.iloc[: lines.CLOSE_LOOKS + 1].max())
-            found.append(Effect(f"{SIZES[panel]}, {thousands(t)}", (rise,), exact=True))
+            found.append(Effect(f"{SIZES[panel]}, {thousands(t)}", (rise,)))
     return found
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect
 from analysis.stats import t_interval

@@ -3,9 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, run
 from analysis.claims import ABOUT, Claim, Effect, beats, difference, final, ranking
 from analysis.curves import thousands
 from experiments import lines
@@ -14,9 +12,7 @@ from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 26
 TITLE = "Warm-ups of α and β3 after a switch to AdEMAMix (110M)"
@@ -34,21 +30,12 @@ def name_of(warmup: int) -> str:
 
 LINES = [
     Line("", "AdamW", TRUNK, LENGTH, beside=(SWITCH,)),
-    *(Line("", name_of(t), switched(TRUNK, SIZE, SWITCH, ALPHA, t or None), LENGTH) for t in WARMUPS),
+    *(Line("", name_of(t), switched(TRUNK, SWITCH, ALPHA, t or None), LENGTH) for t in WARMUPS),
 ]
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    title = f"AdEMAMix from {thousands(SWITCH)}, α = {ALPHA}"
-    return lines.draw(frame, LINES, {"": title}, columns=2, tail=0.55, zoomed=True)
+TITLES = {"": f"AdEMAMix from {thousands(SWITCH)}, α = {ALPHA}"}
+needs, table, draw = lines.figure(LINES, TITLES, columns=2, tail=0.55, zoomed=True)
 
 
 def _same_end(frame: "pd.DataFrame") -> list[Effect]:

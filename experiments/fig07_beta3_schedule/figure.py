@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ademamix.optim.schedules import beta3_at
-from analysis.claims import Claim, Effect
+from analysis.claims import Claim, Exact
 from analysis.tables import tabulate
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ def _largest_gap(frame: "pd.DataFrame", ramp: str) -> float:
 SAME, DIFFERENT = 0.001, 0.02
 
 
-def _linear_alike(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _linear_alike(frame: "pd.DataFrame") -> Sequence[Exact]:
     gap = _largest_gap(frame, "linear in β3")
-    return [Effect(f"{SAME} − {gap:.4g}", (SAME - gap,), exact=True)]
+    return [Exact(f"{SAME} − {gap:.4g}", SAME - gap)]
 
 
-def _half_life_differ(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _half_life_differ(frame: "pd.DataFrame") -> Sequence[Exact]:
     gap = _largest_gap(frame, "linear in the half-life")
-    return [Effect("ramp to 0.9999 − ramp to 0.999", (gap,), exact=True)]
+    return [Exact("ramp to 0.9999 − ramp to 0.999", gap)]
 
 
 CLAIMS = [

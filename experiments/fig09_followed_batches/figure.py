@@ -1,15 +1,16 @@
 """Figure 9: the loss on training batches, followed from just before they are trained on."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
+from ademamix.quantities import BatchLoss, Quantity
 from ademamix.scale import Scale, refuse_collisions
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, difference
+from experiments.dials import dial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ TAUS = range(30_000, 250_001, 10_000)
 WINDOW = 10_000  # steps of the paper after τ; to the end of the training for the last ones
 UNIT = 50  # steps of the paper after which the loss is normalised to −1
 LEAST_UNIT = 10  # updates: sooner, m1 has not yet brought most of the batch in
+FOLLOWED = dial(__file__, "followed_batches", default=1)
 LOOKS = 12  # evenly over the window
 LATE = 180_000  # "τ > 180k"
 RUNS = {panel: run(SIZE, optimizer, HORIZON) for panel, optimizer in OPTIMIZERS.items()}  # Figure 1's
@@ -53,13 +55,13 @@ def lags(scale: Scale, tau: int) -> list[int]:
 
 def followed(scale: Scale, tau: int) -> range:
     """The updates whose batches are followed: that of τ and, where a scale says so, the ones after it."""
-    return range(scale.steps(tau), scale.steps(tau) + scale.followed_batches)
+    return range(scale.steps(tau), scale.steps(tau) + FOLLOWED(scale))
 
 
-def observations(scale: Scale) -> dict[str, frozenset[int]]:
+def observations(scale: Scale) -> dict[Quantity, frozenset[int]]:
     last = scale.steps(HORIZON)
     return {
-        f"batch_loss:{t}": frozenset(t - 1 + lag for lag in lags(scale, tau) if t - 1 + lag <= last)
+        BatchLoss(update=t): frozenset(t - 1 + lag for lag in lags(scale, tau) if t - 1 + lag <= last)
         for tau in TAUS
         for t in followed(scale, tau)
     }
@@ -67,12 +69,15 @@ def observations(scale: Scale) -> dict[str, frozenset[int]]:
 
 def needs(scale: Scale) -> list[Need]:
     refuse_collisions(scale, [*TAUS, HORIZON])
+    return [need for _, need in cases(scale)]
+
+
+def cases(scale: Scale) -> Iterator[tuple[int, Need]]:
+    """(seed, what is needed of its run), for both optimizers."""
     observe, until = observations(scale), scale.steps(HORIZON)
-    return [
-        Need(scale.map(paper, seed), until, observe=observe, panel=panel)
-        for panel, paper in RUNS.items()
-        for seed in scale.seeds.headline
-    ]
+    for panel, paper in RUNS.items():
+        for seed in scale.seeds.headline:
+            yield seed, Need(scale.map(paper, seed), until, observe=observe, panel=panel, paper=paper)
 
 
 def table(results: "Results") -> "pd.DataFrame":
@@ -80,20 +85,20 @@ def table(results: "Results") -> "pd.DataFrame":
     from analysis.tables import tabulate
 
     scale, rows = results.scale, []
-    until = scale.steps(HORIZON)
-    for panel, paper in RUNS.items():
-        for seed in scale.seeds.headline if results.wants(panel) else ():
-            spec = scale.map(paper, seed)
-            for tau in TAUS:
-                curves = [
-                    {step - (t - 1): loss for step, loss in results.curve(spec, f"batch_loss:{t}", until)}
-                    for t in followed(scale, tau)
-                ]
-                for lag in lags(scale, tau):
-                    seen = [_look(curve, lag) for curve in curves]
-                    # The last batches of a window that the training cuts short lack its last looks.
-                    if None not in seen:
-                        rows.append((panel, name_of(tau), seed, lag, mean(filter(None, seen))))
+    for seed, need in cases(scale):
+        for tau in TAUS if results.wants(need.panel) else ():
+            curves = [
+                {
+                    step - (t - 1): loss
+                    for step, loss in results.curve(need.run, BatchLoss(update=t), need.until)
+                }
+                for t in followed(scale, tau)
+            ]
+            for lag in lags(scale, tau):
+                seen = [look for curve in curves if (look := _look(curve, lag)) is not None]
+                # The last batches of a window that the training cuts short lack its last looks.
+                if len(seen) == len(curves):
+                    rows.append((need.panel, name_of(tau), seed, lag, mean(seen)))
     return tabulate(rows)
 
 
@@ -167,7 +172,7 @@ LATE_TAUS = [tau for tau in TAUS if tau > LATE]
 
 def share(what: str, higher: Mapping[int, float], lower: Mapping[int, float]) -> Effect:
     """A difference of normalised losses, paired by seed; σ, the spread of losses, is not theirs."""
-    return replace(difference(what, higher, lower), loss=False)
+    return difference(what, higher, lower)
 
 
 def _adamw_higher(frame: "pd.DataFrame") -> list[Effect]:

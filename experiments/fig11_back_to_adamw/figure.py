@@ -3,18 +3,15 @@
 import math
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
-from ademamix.spec import Need, RunSpec
+from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
+from analysis import style
 from analysis.claims import Claim, Effect, beats, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 11
 TITLE = "From AdEMAMix back to AdamW (110M, batch 32)"
@@ -39,42 +36,33 @@ def switched_name(ramp: int) -> str:
 ADAMW_RUN = run(SIZE, ADAMW, HORIZON).changed(batch=BATCH)
 
 
-def _trunk(ramp: int) -> RunSpec:
+def _trunk(ramp: int) -> PaperRun:
     ramps = {"alpha_warmup": ramp, "beta3_warmup": ramp}
-    return run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA, **ramps).changed(batch=BATCH)
+    return run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA, **ramps).changed(batch=BATCH).at_rate_of(ADAMW)
 
 
-def _back(ramp: int) -> RunSpec:
-    return _trunk(ramp).branch(SWITCH, optimizer=ADAMW_RUN.optimizer)
+def _back(ramp: int) -> PaperRun:
+    return _trunk(ramp).branch(SWITCH, to=ADAMW)
 
 
 LINES = [
     Line("", "AdamW", ADAMW_RUN, HORIZON),
-    *(Line("", name_of(t), _trunk(t), HORIZON, lr_of=ADAMW, beside=(SWITCH,)) for t in RAMPS),
-    *(Line("", switched_name(t), _back(t), HORIZON, lr_of=ADAMW) for t in RAMPS),
+    *(Line("", name_of(t), _trunk(t), HORIZON, beside=(SWITCH,)) for t in RAMPS),
+    *(Line("", switched_name(t), _back(t), HORIZON) for t in RAMPS),
 ]
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    from analysis import style
-
-    blue, sky = style.colour("AdEMAMix"), "#56B4E9"
-    looks = {
-        look_name: {"color": colour, "linestyle": stroke, "linewidth": 1.1}
-        for ramp, colour in zip(RAMPS, (blue, sky), strict=True)
-        for look_name, stroke in ((name_of(ramp), "-"), (switched_name(ramp), ":"))
+def looks() -> lines.Looks:
+    """A colour for each ramp, dotted after the switch."""
+    return {
+        label: {"color": colour, "linestyle": stroke, "linewidth": 1.1}
+        for ramp, colour in zip(RAMPS, (style.colour("AdEMAMix"), style.LIGHTER), strict=True)
+        for label, stroke in ((name_of(ramp), "-"), (switched_name(ramp), ":"))
     }
-    return lines.draw(
-        frame, LINES, {"": f"switched at {SWITCH // 1000}k"}, looks, columns=2, tail=0.3, zoomed=True
-    )
+
+
+TITLES = {"": f"switched at {SWITCH // 1000}k"}
+needs, table, draw = lines.figure(LINES, TITLES, looks, columns=2, tail=0.3, zoomed=True)
 
 
 def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
@@ -85,8 +73,8 @@ def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
         close = above.iloc[: lines.CLOSE_LOOKS + 1]
         after = above[above.index > close.idxmin()] if len(close) else close
         rise = float(after.max() - close.min()) if len(after) else math.nan
-        found.append(Effect(f"{switched_name(ramp)}: drop", (-float(close.min()),), exact=True))
-        found.append(Effect(f"{switched_name(ramp)}: rise", (rise,), exact=True))
+        found.append(Effect(f"{switched_name(ramp)}: drop", (-float(close.min()),)))
+        found.append(Effect(f"{switched_name(ramp)}: rise", (rise,)))
     return found
 
 

@@ -2,18 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from analysis.claims import Claim, Effect, at, beats, difference, final, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 12
 TITLE = "Sensitivity of AdEMAMix to α and β3 (110M)"
@@ -46,19 +42,8 @@ LINES = [
 ]
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
 TITLES = {"a": "(a) β3 = 0.9999, α varies", "b": f"(b) α = {ALPHA_OF_B}, β3 varies"}
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    return lines.draw(frame, LINES, TITLES)
+needs, table, draw = lines.figure(LINES, TITLES)
 
 
 def _falls_faster(frame: "pd.DataFrame") -> list[Effect]:

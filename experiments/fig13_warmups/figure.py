@@ -2,18 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from analysis.claims import Claim, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    from analysis.results import Results
+    pass
 
 NUMBER = 13
 TITLE = "Sensitivity of AdEMAMix to the warm-ups of α and β3 (110M)"
@@ -50,16 +45,7 @@ LINES = [
 TITLES = {"a": "(a) T = T_α = T_β3 varies", "b": "(b) T_β3 = 256k, T_α varies"}
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    return lines.draw(frame, LINES, TITLES)
+needs, table, draw = lines.figure(LINES, TITLES)
 
 
 CLAIMS = [

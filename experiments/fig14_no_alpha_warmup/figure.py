@@ -2,18 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from analysis.claims import Claim, Effect, beats, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 14
 TITLE = "AdEMAMix without a warm-up of α (110M and 1.3B)"
@@ -42,16 +38,7 @@ LINES = [
 TITLES = {panel: f"({panel}) {size}" for panel, size in SIZES.items()}
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    return lines.draw(frame, LINES, TITLES, columns=2)
+needs, table, draw = lines.figure(LINES, TITLES, columns=2)
 
 
 def _better_with(frame: "pd.DataFrame") -> list[Effect]:

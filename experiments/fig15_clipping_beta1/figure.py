@@ -2,19 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
-from ademamix.spec import Need
-from analysis.claims import Claim, Effect, difference, final, ranking
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
+from analysis.claims import Claim, Effect, Pooled, difference, final, ranking
 from analysis.noise import without_m1
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 15
 TITLE = "Sensitivity of AdEMAMix to gradient clipping and β1 (110M)"
@@ -61,16 +57,7 @@ LINES = [
 TITLES = {"a": "(a) gradient clipping", "b": f"(b) α = {ALPHA_OF_B}, β1 varies"}
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    return lines.draw(frame, LINES, TITLES)
+needs, table, draw = lines.figure(LINES, TITLES)
 
 
 def _spread_below_gap(frame: "pd.DataFrame") -> list[Effect]:
@@ -83,7 +70,7 @@ def _spread_below_gap(frame: "pd.DataFrame") -> list[Effect]:
         values = tuple(
             0.5 * (adamw[s] - sum(of) / len(of)) - (max(of) - min(of)) for s, of in sorted(by_seed.items())
         )
-        found.append(Effect(f"α = {alpha}", values, runs=2, size=SIZE))
+        found.append(Effect(f"α = {alpha}", values, Pooled(SIZE)))
     return found
 
 

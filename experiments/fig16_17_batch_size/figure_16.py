@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, difference
+from analysis.claims import Claim, Effect, Pooled, difference
 from experiments import lines
 from experiments.fig16_17_batch_size import runs
 from experiments.fig16_17_batch_size.runs import SIZE, curves_of, ends, in_panel_of_ends, slope
@@ -44,7 +44,7 @@ def _fewer_hurt(frame: "pd.DataFrame") -> list[Effect]:
     """How much the loss rises when the steps are halved, for each optimizer."""
     slopes = {name: slope(ends(frame, name)) for name in OPTIMIZERS}
     return [
-        Effect(f"{name}: rise per halving", tuple(-v for v in of.values()), runs=1, size=SIZE)
+        Effect(f"{name}: rise per halving", tuple(-v for v in of.values()), Pooled(SIZE, runs=1))
         for name, of in slopes.items()
     ]
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, difference
 from experiments import lines
@@ -45,7 +45,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     looks = {
         "AdamW": {"color": style.colour("AdamW")},
         SLOWER: {"color": style.colour("AdEMAMix")},
-        SLOW: {"color": "#56B4E9"},
+        SLOW: {"color": style.LIGHTER},
     }
     return runs.draw(frame, CURVES, TITLES, looks)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ademamix.settings import ADAMW, ADEMAMIX, run
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from analysis.claims import final
 from experiments import lines
 from experiments.lines import Line

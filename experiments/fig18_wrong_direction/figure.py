@@ -5,7 +5,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from analysis.claims import Claim, Effect
+from analysis.claims import Claim, Exact
 from analysis.tables import tabulate
 from experiments import toy
 from experiments.toy import Point, distance
@@ -162,33 +162,33 @@ def turns_at(path: Sequence[Point], direction: Point) -> int:
     return ITERATIONS
 
 
-def _turns(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _turns(frame: "pd.DataFrame") -> Sequence[Exact]:
     effects = []
     for panel, start, words in _cases():
         forward = (-MOMENTUM[panel][0], -MOMENTUM[panel][1])  # steps go against the EMA of the gradient
         adam, mine = (turns_at(_path(frame, panel, o, start), forward) for o in (ADAM, ADEMAMIX))
         what = f"{words}: Adam turns at {adam}, AdEMAMix at {mine}"
-        effects.append(Effect(what, (float(adam - mine),), exact=True))
+        effects.append(Exact(what, float(adam - mine)))
     return effects
 
 
-def _nearer(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _nearer(frame: "pd.DataFrame") -> Sequence[Exact]:
     effects = []
     for panel, start, words in _cases():
         adam, mine = (_end(frame, panel, o, start) for o in (ADAM, ADEMAMIX))
         what = f"{words}: Adam ends {adam:.3g} away, AdEMAMix {mine:.3g}"
-        effects.append(Effect(what, (adam - mine,), exact=True))
+        effects.append(Exact(what, adam - mine))
     return effects
 
 
 CONVERGED = 0.2  # of the distance at the start
 
 
-def _converges(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _converges(frame: "pd.DataFrame") -> Sequence[Exact]:
     effects = []
     for panel, start, words in _cases():
         share = _end(frame, panel, ADEMAMIX, start) / distance([start], MINIMUM)[0]
-        effects.append(Effect(f"{words}: {CONVERGED} − {share:.3g}", (CONVERGED - share,), exact=True))
+        effects.append(Exact(f"{words}: {CONVERGED} − {share:.3g}", CONVERGED - share))
     return effects
 
 

@@ -2,18 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, run
+from analysis import style
 from analysis.claims import Claim, Measure, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    from analysis.results import Results
+    pass
 
 NUMBER = 19
 TITLE = "AdamW with a large β1, with and without a ramp (110M)"
@@ -41,18 +37,11 @@ LINES = [*(_line("a", beta1) for beta1 in AT_ONCE), *(_line("b", *betas) for bet
 TITLES = {"a": "(a) AdamW, β1 from the start", "b": "(b) AdamW, β1 with a ramp over T"}
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
+def looks() -> lines.Looks:
+    return {USUAL: {"color": style.colour("AdamW"), "linestyle": "--"}}
 
 
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    from analysis import style
-
-    return lines.draw(frame, LINES, TITLES, {USUAL: {"color": style.colour("AdamW"), "linestyle": "--"}})
+needs, table, draw = lines.figure(LINES, TITLES, looks)
 
 
 def _none_better(panel: str) -> Measure:

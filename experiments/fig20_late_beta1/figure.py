@@ -2,18 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, run
 from analysis.claims import ABOUT, Claim, Effect, lower, rankings
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 20
 TITLE = "Raising β1 of AdamW late in training (110M)"
@@ -32,12 +28,12 @@ def name_of(beta1: float) -> str:
 
 
 def _lines(panel: str) -> list[Line]:
-    raised = [run(SIZE, ADAMW, LENGTH, beta1=beta1, beta1_warmup=RAMPS[panel]).optimizer for beta1 in BETA1S]
+    ramp = RAMPS[panel]
     return [
         Line(panel, "AdamW", TRUNK, LENGTH, beside=(SWITCH,)),
         *(
-            Line(panel, name_of(beta1), TRUNK.branch(SWITCH, optimizer=optimizer), LENGTH)
-            for beta1, optimizer in zip(BETA1S, raised, strict=True)
+            Line(panel, name_of(beta1), TRUNK.branch(SWITCH, beta1=beta1, beta1_warmup=ramp), LENGTH)
+            for beta1 in BETA1S
         ),
     ]
 
@@ -46,16 +42,7 @@ LINES = [line for panel in PANELS for line in _lines(panel)]
 TITLES = {"a": "(a) at once", "b": "(b) over 200k steps"}
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    return lines.draw(frame, LINES, TITLES, columns=2, tail=0.55, zoomed=True)
+needs, table, draw = lines.figure(LINES, TITLES, columns=2, tail=0.55, zoomed=True)
 
 
 def _no_gain(frame: "pd.DataFrame") -> list[Effect]:

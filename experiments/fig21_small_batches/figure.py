@@ -2,18 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADEMAMIX, run
-from ademamix.spec import Need
-from analysis.claims import ABOUT, Claim, Effect, lower, ranking
+from ademamix.paper.runs import ADEMAMIX, run
+from analysis import style
+from analysis.claims import ABOUT, Claim, Effect, Pooled, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 21
 TITLE = "Batch sizes with β1 = 0 and β1 = 0.9 (110M)"
@@ -41,24 +38,18 @@ def _line(batch: int, beta1: float) -> Line:
 LINES = [_line(batch, beta1) for batch in BATCHES for beta1 in BETA1S]
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
-
-
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    from analysis import style
-
+def looks() -> lines.Looks:
+    """A colour for each batch, dotted for β1 = 0."""
     ramp = style.ramp(BATCHES)
-    looks = {
+    return {
         name_of(batch, beta1): {"color": ramp[batch], "linestyle": "-" if beta1 else ":", "linewidth": 1.1}
         for batch in BATCHES
         for beta1 in BETA1S
     }
-    return lines.draw(frame, LINES, {"": "solid: β1 = 0.9, dotted: β1 = 0"}, looks, columns=2)
+
+
+TITLES = {"": "solid: β1 = 0.9, dotted: β1 = 0"}
+needs, table, draw = lines.figure(LINES, TITLES, looks, columns=2)
 
 
 def _small(frame: "pd.DataFrame") -> list[Effect]:
@@ -71,7 +62,7 @@ def _large(frame: "pd.DataFrame") -> list[Effect]:
     for batch in LARGE:
         (effect,) = lower("", name_of(batch, 0.9), name_of(batch, 0.0), SIZE)(frame)
         values = tuple(ABOUT - value for value in effect.values)
-        found.append(Effect(f"{ABOUT} − ({effect.what})", values, runs=2, size=SIZE))
+        found.append(Effect(f"{ABOUT} − ({effect.what})", values, Pooled(SIZE)))
     return found
 
 

@@ -2,18 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
+from analysis import style
 from analysis.claims import Claim, beats, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    from analysis.results import Results
+    pass
 
 NUMBER = 22
 TITLE = "AdEMAMix with β1 = 0 (1.3B, 101B tokens)"
@@ -29,19 +25,11 @@ LINES = [
 ]
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
+def looks() -> lines.Looks:
+    return {WITH: {"color": style.colour(WITH)}, WITHOUT: {"color": style.LIGHTER, "linestyle": "-."}}
 
 
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    from analysis import style
-
-    looks = {WITH: {"color": style.colour(WITH)}, WITHOUT: {"color": "#56B4E9", "linestyle": "-."}}
-    return lines.draw(frame, LINES, {"": f"{SIZE}, T = 770k"}, looks, columns=2)
+needs, table, draw = lines.figure(LINES, {"": f"{SIZE}, T = 770k"}, looks, columns=2)
 
 
 CLAIMS = [

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.claims import Claim, Effect
+from analysis.claims import Claim, Exact
 from experiments.fig23_25_convex_form import schedules
 from experiments.fig23_25_convex_form.schedules import (
     ALPHA,
@@ -62,13 +62,11 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _differ(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _differ(frame: "pd.DataFrame") -> Sequence[Exact]:
     """The mean weight in the paper's form divided by that in the convex form, for each EMA."""
     means = frame.groupby(["panel", "series"])["y"].mean()
     return [
-        Effect(
-            f"{name}, paper's form / convex form", (float(means["a", name] / means["b", name]),), exact=True
-        )
+        Exact(f"{name}, paper's form / convex form", float(means["a", name] / means["b", name]))
         for name in (M1, M2)
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ademamix.optim.schedules import convex_form
-from analysis.claims import Claim, Effect
+from analysis.claims import Claim, Exact
 from experiments.fig23_25_convex_form import schedules
 from experiments.fig23_25_convex_form.schedules import (
     ALPHA,
@@ -80,21 +80,21 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _peak(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _peak(frame: "pd.DataFrame") -> Sequence[Exact]:
     """How much later η̂ peaks than η, as a share of the training."""
     peaks = {}
     for name in (LR, LR_HAT):
         line = frame[frame["series"] == name]
         peaks[name] = float(line["x"].to_numpy()[line["y"].argmax()] / line["x"].max())
     what = f"η peaks at {peaks[LR]:.3f} of the training, η̂ at {peaks[LR_HAT]:.3f}"
-    return [Effect(what, (peaks[LR_HAT] - peaks[LR],), exact=True)]
+    return [Exact(what, peaks[LR_HAT] - peaks[LR])]
 
 
-def _bend(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _bend(frame: "pd.DataFrame") -> Sequence[Exact]:
     """The largest distance of α̂, relative to its end, from a linear ramp."""
     line = frame[frame["series"] == ALPHA_HAT]
     away = (line["y"] / line["y"].iloc[-1] - line["x"] / line["x"].iloc[-1]).abs().max()
-    return [Effect("α̂ / α̂(T) − t / T", (float(away),), exact=True)]
+    return [Exact("α̂ / α̂(T) − t / T", float(away))]
 
 
 CLAIMS = [

@@ -6,9 +6,8 @@ The forms: m1 + α·m2 (the paper's), and (1 − α)·m1 + α·m2 with α in [0,
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ademamix.optim.schedules import alpha_at, cosine_lr
-from ademamix.settings import ADEMAMIX, run
-from ademamix.spec import Cosine
+from ademamix.optim.schedules import alpha_at
+from ademamix.paper.runs import ADEMAMIX, run
 from analysis.tables import tabulate
 
 if TYPE_CHECKING:
@@ -36,9 +35,7 @@ def table(schedules: Schedules, results: "Results") -> "pd.DataFrame":
 def lr(t: int) -> float:
     """η(t): warm-up to 1e-3, then cosine."""
     paper = run("110M", ADEMAMIX, T)
-    schedule = paper.schedule
-    assert isinstance(schedule, Cosine)
-    return cosine_lr(t, paper.optimizer.lr, schedule.warmup, schedule.horizon, schedule.final_lr)
+    return paper.spec.schedule.at(t, paper.spec.optimizer.lr)
 
 
 def alpha(t: int) -> float:

@@ -1,13 +1,13 @@
 """Figure 24: learning rate and α in two forms of the update."""
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, CONVEX, run
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, CONVEX, run
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, final
+from analysis.claims import Claim, Effect, Measure, Pooled, Share, final
 from experiments import lines
+from experiments.dials import dial, thinned
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SIZE = "6-layer"
 HORIZON = 128_000  # not given; half of the other figures'
 LRS = (4e-4, 6e-4, 8e-4, 1e-3, 1.2e-3, 1.4e-3, 1.6e-3)
 ALPHAS = {"a": (2, 4, 6, 8, 10, 12, 14), "b": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)}
+GRID_POINTS = dial(__file__, "grid_points", default=None)
 FORMS = {"a": ADEMAMIX, "b": CONVEX}
 TITLES = {"a": "(a) m1 + α·m2", "b": "(b) (1 − α)·m1 + α·m2"}
 
@@ -38,11 +39,12 @@ def cell_name(alpha: float, lr: float) -> str:
 
 def lines_at(scale: Scale) -> list[Line]:
     """The grids, thinned where the scale says so; AdamW at every rate beside each."""
-    rates = scale.thinned(LRS)
+    most = GRID_POINTS(scale)
+    rates = thinned(LRS, most)
     found = []
     for panel, form in FORMS.items():
         found += [Line(panel, adamw_name(lr), run(SIZE, ADAMW, HORIZON, lr=lr), HORIZON) for lr in rates]
-        for alpha in scale.thinned(ALPHAS[panel]):
+        for alpha in thinned(ALPHAS[panel], most):
             for lr in rates:
                 paper = run(SIZE, form, HORIZON, lr=lr, alpha=alpha)
                 found.append(Line(panel, cell_name(alpha, lr), paper, HORIZON))
@@ -103,12 +105,12 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _share(panel: str, least: float) -> "Callable[[pd.DataFrame], Sequence[Effect]]":
-    def measure(frame: "pd.DataFrame") -> list[Effect]:
+def _share(panel: str, least: float) -> Measure:
+    def measure(frame: "pd.DataFrame") -> list[Share]:
         found, level = cells(frame, panel), best_adamw(frame, panel)
         beat = sum(loss < level for loss in found.values())
         what = f"{beat} of {len(found)} pairs, best AdamW {level:.4f}"
-        return [Effect(what, (beat / len(found) - least,), exact=True)]
+        return [Share(what, tuple(found.values()), level, least, SIZE)]
 
     return measure
 
@@ -117,7 +119,7 @@ def _gains(frame: "pd.DataFrame") -> list[Effect]:
     """The best gain over the best AdamW, of the first form minus that of the second."""
     best = {panel: best_adamw(frame, panel) - min(cells(frame, panel).values()) for panel in FORMS}
     what = f"best gain {best['a']:.4f} − {best['b']:.4f}"
-    return [Effect(what, (best["a"] - best["b"],), runs=2, size=SIZE)]
+    return [Effect(what, (best["a"] - best["b"],), Pooled(SIZE))]
 
 
 CLAIMS = [

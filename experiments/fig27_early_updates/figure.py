@@ -4,8 +4,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
+from ademamix.quantities import Displacement, Quantity
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, lower, ranking
 from analysis.tables import tabulate
@@ -45,11 +46,11 @@ LINES = [
 TITLES = {"a": "(a) how far the weights move", "b": "(b) loss"}
 
 
-def displacement(scale: Scale) -> tuple[str, frozenset[int]]:
+def displacement(scale: Scale) -> tuple[Quantity, frozenset[int]]:
     """The quantity of panel a, and its steps: as often as the validation loss, after one lag at least."""
     lag, until = scale.steps(LAG), scale.steps(HORIZON)
     first = frozenset(range(lag, 4 * lag + 1, lag))  # closely at the start, where the updates explode
-    return f"displacement:{lag}", first | {t for t in scale.validation_steps(until) if t >= lag}
+    return Displacement(lag=lag), first | {t for t in scale.validation_steps(until) if t >= lag}
 
 
 def needs(scale: Scale) -> list[Need]:
@@ -66,10 +67,9 @@ def table(results: "Results") -> "pd.DataFrame":
     quantity, _ = displacement(scale)
     rows = [
         ("a", line.label, seed, step - scale.steps(LAG), value)
-        for line in LINES
+        for line, seed, need in lines.cases(LINES, scale)
         if results.wants("a")
-        for seed in scale.seeds.sweep
-        for step, value in results.curve(scale.map(line.run, seed), quantity, scale.steps(HORIZON))
+        for step, value in results.curve(need.run, quantity, need.until)
     ]
     return pd.concat([tabulate(rows), lines.table(LINES, results)], ignore_index=True)
 
@@ -103,7 +103,7 @@ def _explode(frame: "pd.DataFrame") -> list[Effect]:
     top = rows[rows["y"] < float("inf")].groupby("series")["y"].max()
     base = top.get("AdamW", math.nan)
     ratios = {alpha: float(top.get(name_of(alpha), math.inf) / base) for alpha in ALPHAS}
-    return [Effect(f"{name_of(alpha)} / AdamW", (ratio,), exact=True) for alpha, ratio in ratios.items()]
+    return [Effect(f"{name_of(alpha)} / AdamW", (ratio,)) for alpha, ratio in ratios.items()]
 
 
 CLAIMS = [

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ademamix.optim.ema import admeta_factors, admeta_weight, ema_weight, nested_ema_weight
-from analysis.claims import Claim, Effect
+from analysis.claims import Claim, Exact
 from analysis.tables import tabulate
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
     looks = {
         ONE: ("0.5", ":"),
-        NESTED: (style.COLOURS["AdMeta"], "-"),
-        ADMETA: (style.COLOURS["AdMeta"], "--"),
-        SUM: (style.COLOURS["AdEMAMix"], "-"),
+        NESTED: (style.colour("AdMeta"), "-"),
+        ADMETA: (style.colour("AdMeta"), "--"),
+        SUM: (style.colour("AdEMAMix"), "-"),
     }
     shown = curves.panels(frame)
     figure, grid = curves.grid(len(shown))
@@ -92,20 +92,17 @@ def _weights(frame: "pd.DataFrame", name: str) -> "pd.Series[float]":
     return rows.assign(lag=STEPS - rows["x"]).set_index("lag")["y"]
 
 
-def _recent(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _recent(frame: "pd.DataFrame") -> Sequence[Exact]:
     one = _weights(frame, ONE)[0]
-    return [
-        Effect(f"{ONE} − {name}", (float(one - _weights(frame, name)[0]),), exact=True)
-        for name in (NESTED, ADMETA)
-    ]
+    return [Exact(f"{ONE} − {name}", float(one - _weights(frame, name)[0])) for name in (NESTED, ADMETA)]
 
 
-def _old(frame: "pd.DataFrame") -> Sequence[Effect]:
+def _old(frame: "pd.DataFrame") -> Sequence[Exact]:
     def share(name: str) -> float:
         weights = _weights(frame, name)
         return float(weights[weights.index >= OLD].sum() / weights.sum())
 
-    return [Effect(f"{SUM} − {name}", (share(SUM) - share(name),), exact=True) for name in (NESTED, ADMETA)]
+    return [Exact(f"{SUM} − {name}", share(SUM) - share(name)) for name in (NESTED, ADMETA)]
 
 
 CLAIMS = [

@@ -3,12 +3,14 @@
 from itertools import product
 from typing import TYPE_CHECKING
 
+from ademamix.paper.language import LionSearch, language_model
+from ademamix.paper.runs import ADAMW, LION, run
 from ademamix.scale import Scale
-from ademamix.settings import ADAMW, LION, Lion, language_model, run
 from ademamix.spec import Need
 from analysis.claims import Claim, difference, final
 from analysis.tables import tabulate
 from experiments import lines
+from experiments.dials import dial, thinned
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -32,11 +34,14 @@ NAMES = {
     "alpha": "α",
     "beta": "β",
 }
+GRID_POINTS = dial(__file__, "grid_points", default=None)
+SEARCH = dial(__file__, "search", default="coordinates")
+BEST = dial(__file__, "best", default={})
 Trial = tuple[float, ...]
 TITLES = {"a": "(a) AdamW and the best Lion", "b": "(b) every trial of Lion"}
 
 
-def searched() -> Lion:
+def searched() -> LionSearch:
     """What the paper tried (Table 8)."""
     lion = language_model(SIZE).lion
     assert lion is not None
@@ -50,7 +55,7 @@ def papers_best() -> Trial:
 def best_at(scale: Scale) -> Trial:
     """The trial whose run is reported: the paper's best, with what the scale's own search found better."""
     best = dict(zip(NAMES, papers_best(), strict=True))
-    return tuple({**best, **scale.lion}.values())
+    return tuple({**best, **BEST(scale)}.values())
 
 
 def trials(scale: Scale) -> list[Trial]:
@@ -58,8 +63,9 @@ def trials(scale: Scale) -> list[Trial]:
 
     Each coordinate is searched from the paper's best, with what the scale found better in the earlier ones.
     """
-    axes = [scale.thinned(getattr(searched(), name).tried) for name in NAMES]
-    if scale.search == "grid":
+    most = GRID_POINTS(scale)
+    axes = [thinned(getattr(searched(), name).tried, most) for name in NAMES]
+    if SEARCH(scale) == "grid":
         return list(product(*axes))
     at, best = papers_best(), best_at(scale)
     found = [at]

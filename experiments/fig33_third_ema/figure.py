@@ -2,18 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from ademamix.scale import Scale
-from ademamix.settings import ADAMW, ADEMAMIX, THREE_EMAS, run
-from ademamix.spec import Need
+from ademamix.paper.runs import ADAMW, ADEMAMIX, THREE_EMAS, run
+from analysis import style
 from analysis.claims import Claim, Effect, difference, final, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from analysis.results import Results
 
 NUMBER = 33
 TITLE = "A third EMA (110M)"
@@ -40,19 +37,11 @@ LINES = [
 ]
 
 
-def needs(scale: Scale) -> list[Need]:
-    return lines.needs(LINES, scale)
+def looks() -> lines.Looks:
+    return {TWO: {"color": style.colour("AdEMAMix"), "linewidth": 2.0}}
 
 
-def table(results: "Results") -> "pd.DataFrame":
-    return lines.table(LINES, results)
-
-
-def draw(frame: "pd.DataFrame") -> "Figure":
-    from analysis import style
-
-    looks = {TWO: {"color": style.colour("AdEMAMix"), "linewidth": 2.0}}
-    return lines.draw(frame, LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=2)
+needs, table, draw = lines.figure(LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=2)
 
 
 NOTHING = 0.01  # nats; a gain below this counts as nothing

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from ademamix.settings import ADAMW, ADEMAMIX, run
 
 from ademamix.plan import Wanted
 from ademamix.scale import scale
-from ademamix.settings import ADAMW, ADEMAMIX, run
 from ademamix.spec import RunSpec
 from ademamix.store import Outcome, Store, line
 from analysis.noise import read_noise, without_m1, write_noise

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ademamix.training.language import LanguageTask
 
 from ademamix.data import tokens
 from ademamix.data.locate import ensure, folder_of
@@ -13,7 +14,6 @@ from ademamix.data.sampler import windows
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
 from ademamix.spec import RunSpec, TokenFolder
-from ademamix.training.language import LanguageTask
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ademamix.registry import figures
 
 from ademamix.checkout import checkout
-from ademamix.registry import figures
 from analysis.results import Results
 from analysis.tables import read_table
 from experiments.fig18_wrong_direction import figure as fig18

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ademamix.registry import Figure
+from ademamix.report import plan_json
 
 from ademamix import registry
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.plan import entries, unite
-from ademamix.registry import Figure
-from ademamix.report import plan_json
 from ademamix.scale import scale, scales
 from ademamix.spec import RunSpec
 from ademamix.store import Store

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ademamix.report import plan_json
 
 from ademamix import registry
 from ademamix.checkout import checkout
 from ademamix.plan import entries, unite
-from ademamix.report import plan_json
 from ademamix.scale import scale
 from ademamix.store import Store
 from analysis.tables import read_table

@@ -4,15 +4,15 @@ import csv
 import io
 
 import pytest
+from ademamix.models.sizes import parameters
+from ademamix.settings import language_model, language_models
+from experiments.tables import TABLES, counted, table_number
 
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
-from ademamix.models.sizes import parameters
 from ademamix.scale import scale
-from ademamix.settings import language_model, language_models
 from analysis import typeset
 from analysis.typeset import PaperTable, Value, number
-from experiments.tables import TABLES, counted, table_number
 
 FIGURES = checkout() / "figures"
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-
 from ademamix.models.sizes import parameters, training_flops_per_token
-from ademamix.models.transformer import Transformer
 from ademamix.settings import language_model, table_sizes
+
+from ademamix.models.transformer import Transformer
 from ademamix.spec import RunSpec
 
 

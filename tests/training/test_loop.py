@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ademamix.training.language import LanguageTask
+from ademamix.training.loop import Trainer
+from ademamix.training.loop import train as train_loop
 
 from ademamix.errors import UserError
 from ademamix.plan import Branch, entries, unite
@@ -22,10 +25,7 @@ from ademamix.spec import Constant, Fork, Lion, Need, RunSpec, override
 from ademamix.store import Store
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
-from ademamix.training.language import LanguageTask
 from ademamix.training.log import Metrics
-from ademamix.training.loop import Trainer
-from ademamix.training.loop import train as train_loop
 from ademamix.training.worker import work
 
 VALIDATION = "validation_loss:8"

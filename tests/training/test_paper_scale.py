@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ademamix.registry import figures
+from ademamix.training.language import LanguageTask
+from ademamix.training.loop import Trainer
 
 from ademamix.data import tokens
 from ademamix.data.locate import folder_of
 from ademamix.models.transformer import Transformer
 from ademamix.plan import Wanted, entries
-from ademamix.registry import figures
 from ademamix.scale import scale
 from ademamix.spec import override
 from ademamix.store import Store
 from ademamix.training.job import job_of
-from ademamix.training.language import LanguageTask
-from ademamix.training.loop import Trainer
 from tests.experiments.test_figures import cli
 
 

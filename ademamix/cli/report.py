@@ -8,39 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ademamix import registry
-from ademamix.models.sizes import parameters
+from ademamix.describe import describe
 from ademamix.plan import Entry, cost, entries, hours_from_scratch, unite
 from ademamix.scale import Scale, scale, scales
-from ademamix.spec import AdEMAMix, Cosine, LinearDecay, RunSpec, canonical
 from ademamix.store import Run, Status, Store
-
-OPTIMIZERS = {
-    "adamw": "AdamW",
-    "ademamix": "AdEMAMix",
-    "ademamix-convex": "AdEMAMix (convex)",
-    "ad3emamix": "Ad3EMAMix",
-    "lion": "Lion",
-}
-
-
-def describe(spec: RunSpec) -> str:
-    """A run in a few words, for people: optimizer, its main values, schedule, fork, model, seed."""
-    o = spec.optimizer
-    words = [OPTIMIZERS[o.kind]]
-    if isinstance(o, AdEMAMix):
-        words += [f"α {o.alpha:g}", f"β3 {o.beta3:.6g}"]
-    if isinstance(spec.schedule, Cosine):
-        words.append(f"T {spec.schedule.horizon:,}")
-    elif isinstance(spec.schedule, LinearDecay):
-        words.append(f"decay {spec.schedule.start:,} to {spec.schedule.end:,}")
-    else:
-        words.append("constant lr")
-    if spec.fork:
-        batch = "" if spec.fork.inject is None else f" with batch {spec.fork.inject}"
-        words.append(f"from {spec.fork.step:,}{batch}")
-    words += [f"width {spec.model.width}", f"lr {o.lr:g}", f"seed {spec.seed}"]
-    return ", ".join(words)
+from ademamix.values import canonical
+from analysis.artifacts import needs
+from experiments import registry
 
 
 def plan_json(planned: Sequence[Entry], at: Scale) -> dict[str, Any]:
@@ -61,15 +35,16 @@ def _row(entry: Entry, at: Scale) -> dict[str, Any]:
         "status": entry.status,
         "done": entry.done,
         "trained_again": entry.again,
+        "observed_later": entry.later,
         "figures": list(w.figures),
         "steps": w.until,
         "new_steps": w.new_steps,
         "fork_step": w.spec.fork.step if w.spec.fork else None,
         "parent": w.spec.fork.parent.id if w.spec.fork else None,
-        "tokens": w.tokens,
+        "tokens": w.units,
         "batch": w.spec.batch,
-        "sequence": w.spec.sequence,
-        "parameters": parameters(w.spec.model),
+        "sequence": w.spec.sample,
+        "parameters": w.spec.model.parameters(),
         "flops": w.flops,
         "hours": spent.hours,
         "disk_bytes": spent.disk_bytes,
@@ -91,7 +66,7 @@ def print_plan(planned: Sequence[Entry], at: Scale) -> None:
         table.add_column(name, justify="right")
     rows = [_row(entry, at) for entry in planned]
     for entry, row in zip(planned, rows, strict=True):
-        state = "done" if entry.done else "train again" if entry.again else entry.status
+        state = _state(entry)
         table.add_row(
             row["id"],
             describe(entry.wanted.spec),
@@ -131,6 +106,12 @@ def print_plan(planned: Sequence[Entry], at: Scale) -> None:
     )
 
 
+def _state(entry: Entry) -> str:
+    if entry.done:
+        return "done"
+    return "observe" if entry.later else "train again" if entry.again else entry.status
+
+
 def trunks_of(planned: Sequence[Entry]) -> int:
     """How many runs have branches among those planned."""
     return len({fork.parent.id for entry in planned if (fork := entry.wanted.spec.fork)})
@@ -156,7 +137,7 @@ def status(store: Store) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     known: set[str] = set()
     for name in scales():
-        wanted = unite(registry.needs(registry.figures().values(), scale(name)))
+        wanted = unite(needs(registry.artifacts(), scale(name)))
         known |= set(wanted)
         counts = Counter(
             "started" if entry.again else entry.status for entry in entries(wanted, wanted, store)

@@ -1,23 +1,30 @@
-"""The command line: thin verbs over plan, launch, store and analysis."""
+"""The verbs of the command line: thin, over plan, launch, store and analysis."""
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ademamix import registry, report
 from ademamix.checkout import checkout
+from ademamix.cli import report
+from ademamix.cli.options import (
+    changes_options,
+    chosen_figures,
+    chosen_scale,
+    figure_option,
+    json_option,
+    out_option,
+    runs_option,
+    scale_option,
+    wanted_runs,
+)
 from ademamix.errors import UserError
-from ademamix.plan import Wanted, entries, unite
-from ademamix.registry import Figure
-from ademamix.scale import Scale, Seeds, scale, scales
-from ademamix.spec import Need, RunSpec, UnknownKey, override, override_known
-from ademamix.store import Store, export, export_measurements, load_measurement, load_record
+from ademamix.plan import entries
+from ademamix.records import export, export_measurements, load_measurement, load_record
+from ademamix.scale import scale, scales
+from ademamix.store import Store
+from experiments import registry
 
-Command = Callable[..., Any]
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
@@ -32,112 +39,6 @@ def cli() -> None:
       ademamix plan --figure 12 --scale paper  what that would take at the paper's own scale
       ademamix status                          what is done, running, failed
     """
-
-
-def figure_option(command: Command) -> Command:
-    return click.option(
-        "--figure", "names", multiple=True, metavar="N", help="A figure or a panel: 12, 12a. Repeatable."
-    )(command)
-
-
-def scale_option(command: Command) -> Command:
-    return click.option(
-        "--scale", "scale_name", default="cpu", show_default=True, help="smoke, cpu, gpu or paper."
-    )(command)
-
-
-def out_option(command: Command) -> Command:
-    return click.option(
-        "--out", type=click.Path(path_type=Path), help="Write to DIR/<scale> instead of figures/<scale>."
-    )(command)
-
-
-def runs_option(command: Command) -> Command:
-    return click.option(
-        "--runs",
-        type=click.Path(path_type=Path),
-        envvar="ADEMAMIX_RUNS",
-        default=lambda: checkout() / "runs",
-        help="The store of runs, for example on a scratch disk. [default: runs]",
-    )(command)
-
-
-def json_option(command: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
-
-
-def changes_options(command: Command) -> Command:
-    """--seeds and --set: they make other runs than the figure's own."""
-    seeds = click.option("--seeds", metavar="S,S…", help="Use these seeds for every run, such as 0,1,2.")
-    settings = click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Change every run, such as optimizer.alpha=4. Repeatable.",
-    )
-    return seeds(settings(command))
-
-
-def chosen_figures(names: tuple[str, ...]) -> list[Figure]:
-    """The named figures, or all that are defined."""
-    named = [figure for name in names for figure in registry.named(name)]
-    return named or list(registry.figures().values())
-
-
-def chosen_scale(name: str, seeds: str | None) -> Scale:
-    """The scale, with every list of seeds replaced when asked."""
-    found = scale(name)
-    if seeds is None:
-        return found
-    try:
-        numbers = tuple(int(part) for part in seeds.split(","))
-    except ValueError:
-        raise UserError(f"--seeds takes numbers such as 0,1,2, not '{seeds}'") from None
-    return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers, tuning=numbers)})
-
-
-Runs = dict[str, Wanted]
-
-
-def wanted_runs(
-    figures: list[Figure], at: Scale, settings: tuple[str, ...] = (), until: int | None = None
-) -> tuple[Runs, Runs]:
-    """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
-    asked = registry.needs(figures, at)
-    if not settings and until is None:
-        return unite(asked), unite(registry.needs(registry.figures().values(), at))
-    changed = {
-        name: [cut(replace(need, run=override_known(need.run, settings)), until) for need in needs]
-        for name, needs in asked.items()
-    }
-    for setting in settings:
-        refuse_unknown_to_all([need.run for needs in asked.values() for need in needs], setting)
-    runs = unite(changed)
-    return runs, runs
-
-
-def cut(need: Need, until: int | None) -> Need:
-    """`need` up to step `until`; of a branch that starts later, its trunk up to there."""
-    if until is None:
-        return need
-    run = need.run
-    while run.fork and run.fork.step >= until:
-        run = run.fork.parent
-    return replace(need, run=run, until=until)
-
-
-def refuse_unknown_to_all(specs: list[RunSpec], setting: str) -> None:
-    """Raise UnknownKey, with the nearest right key, for a setting that no run knows."""
-    problems = []
-    for spec in specs:
-        try:
-            override(spec, [setting])
-            return
-        except UnknownKey as problem:
-            problems.append(problem)
-    if problems:
-        raise min(problems, key=lambda problem: "did you mean" not in str(problem))
 
 
 @cli.command()
@@ -210,7 +111,7 @@ def run(
       ademamix run --figure 12a --scale gpu --jobs 1
       ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
     """
-    from ademamix.pipeline import measure, produce, prune, train
+    from ademamix.cli.pipeline import local, measure, produce, prune, train
 
     at = chosen_scale(scale_name, seeds)
     figures = chosen_figures(names)
@@ -229,7 +130,7 @@ def run(
         if not asked:
             raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
     store = Store(runs)
-    code = train(entries(asked, everything, store), at, store, data, jobs)
+    code = train(entries(asked, everything, store), at, store, data, local(at, jobs))
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
@@ -326,17 +227,15 @@ def table(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> N
       ademamix table --table 4 --scale cpu
     """
     from analysis.typeset import markdown, write
-    from experiments.tables import TABLES, table_number
 
-    numbers = [table_number(name) for name in names] or list(TABLES)
+    chosen = [registry.named_table(name) for name in names] or list(registry.tables().values())
     root = out or checkout() / "figures"
-    others = [at for at in map(scale, scales()) if (root / at.name / f"table-{numbers[0]}.md").exists()]
-    chosen = [scale(scale_name)] if scale_name else [None, *others]
-    for at in chosen:
-        for number in numbers:
-            made = TABLES[number](at)
+    others = [at for at in scales().values() if (root / at.name / f"{chosen[0].name}.md").exists()]
+    for at in [scale(scale_name)] if scale_name else [None, *others]:
+        for found in chosen:
+            made = found.typeset(at)
             paths = write(made, root / (at.name if at else "exact"))
-            if at is chosen[0]:
+            if at is None or scale_name:
                 click.echo(markdown(made))
             click.echo(" ".join(map(str, paths)))
 
@@ -406,7 +305,7 @@ def docs(check: bool) -> None:
     """
     from analysis.pages import write_pages
 
-    stale = write_pages(checkout(), check)
+    stale = write_pages(checkout(), registry.contents(), check)
     if check and stale:
         raise UserError(f"{', '.join(stale)}: stale; run 'make docs'")
     click.echo(f"written: {', '.join(stale)}" if stale else "all up to date")

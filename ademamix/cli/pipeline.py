@@ -1,49 +1,28 @@
 """Effects in order: train what a plan lacks, then tabulate, draw and judge."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from ademamix import registry
+from ademamix.cli.report import print_verdicts
 from ademamix.data.locate import ensure
+from ademamix.describe import describe
 from ademamix.errors import UserError
 from ademamix.files import write_json
-from ademamix.launch.local import launch
+from ademamix.launch.devices import devices
+from ademamix.launch.local import Local
 from ademamix.launch.progress import RunProgress
+from ademamix.launch.protocol import Launcher
 from ademamix.plan import Entry, Wanted, forks_of, owed
-from ademamix.registry import Figure
-from ademamix.report import describe, print_verdicts
 from ademamix.scale import Scale
 from ademamix.store import Store
 from ademamix.training.job import job_of
-
-THREADS = 1  # for each worker on a CPU: runs side by side use the cores better than one run does
-
-
-def devices(at: Scale, jobs: int | None) -> list[str]:
-    """One device name for each worker: GPUs where the scale uses them, otherwise cores."""
-    gpus = 0 if at.device == "cpu" else count_gpus()
-    if gpus:
-        return [f"cuda:{i % gpus}" for i in range(jobs or gpus)]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ["cpu"] * (jobs or cores)
+from analysis.artifacts import Figure
+from experiments import registry
 
 
-def count_gpus() -> int:
-    """GPUs this machine has, asked of the driver so that torch need not be imported."""
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return len([name for name in visible.split(",") if name])
-    if not shutil.which("nvidia-smi"):
-        return 0
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
-
-
-def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, jobs: int | None) -> int:
+def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, launcher: Launcher) -> int:
     """Train what the store lacks of a plan; returns 0, or 128 + signal when stopped.
 
     Raises:
@@ -56,22 +35,26 @@ def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, jo
     store.open()
     for data in {job.spec.data.model_dump_json(): job.spec.data for job in todo}.values():
         ensure(data, data_root)
-    workers = devices(at, jobs)
     console.print(
-        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {len(workers)} at a time",
+        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {launcher.workers} at a time",
         highlight=False,
     )
     with RunProgress(console, store, todo, lambda job: describe(job.spec)) as display:
-        failed, code = launch(todo, store, data_root, workers, THREADS, display)
-    if failed and not code:
-        first = failed[0].spec.id
+        done = launcher.launch(todo, store, data_root, display)
+    if done.failed and not done.exit_code:
+        first = done.failed[0].spec.id
         raise UserError(
-            f"{len(failed)} of {len(todo)} runs failed; see {store.run(first).failure_path} "
+            f"{len(done.failed)} of {len(todo)} runs failed; see {store.run(first).failure_path} "
             f"(ademamix show {first}); the others are done"
         )
-    if code:
+    if done.exit_code:
         console.print("stopped; call again to go on from here")
-    return code
+    return done.exit_code
+
+
+def local(at: Scale, jobs: int | None) -> Local:
+    """The launcher for this machine: one worker for each GPU or core, or as many as asked for."""
+    return Local(devices(at, jobs))
 
 
 def prune(everything: Mapping[str, Wanted], store: Store) -> None:
@@ -84,7 +67,7 @@ def prune(everything: Mapping[str, Wanted], store: Store) -> None:
     for id, w in everything.items():
         run = store.run(id)
         if run.checkpoints.exists() and (outcome := run.outcome()):
-            last = {outcome.step} if w.spec.extendable else set()
+            last = {outcome.step} if w.spec.schedule.EXTENDABLE else set()
             run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last)
 
 
@@ -127,6 +110,6 @@ def produce(
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
     asked = {figure.whole.name for figure in figures}
     for folder in sorted(set(folders)):
-        for verdicts in write_claims(registry.figures().values(), folder, folder):
+        for verdicts in write_claims(registry.artifacts(), folder, folder):
             if verdicts["figure"] in asked:
                 print_verdicts(verdicts)

@@ -1,22 +1,10 @@
 """The paper's ViTs and what it tried for them (appendix B.3, Tables 5 and 6), from configs/models."""
 
 from functools import cache
-from typing import Literal
 
-from ademamix.settings import Searched, read_yaml
-from ademamix.spec import Frozen, Steps
-
-
-class ViT(Frozen):
-    """A vision transformer's sizes in the paper's terms; `mlp` is the width of its hidden layers."""
-
-    kind: Literal["vit"]
-    width: Steps
-    mlp: Steps
-    layers: Steps
-    heads: Steps
-    patch: Steps
-    image: Steps
+from ademamix.models.vit import ViTConfig
+from ademamix.paper.setups import Searched, read
+from ademamix.values import Frozen, Steps
 
 
 class VisionSetting(Frozen):
@@ -32,6 +20,11 @@ class VisionSetting(Frozen):
 
     @property
     def name(self) -> str:
+        """How the set-up is called: 'vit-86M/imagenet-1k'."""
+        return f"vit-{self.size}/{self.set}"
+
+    @property
+    def title(self) -> str:
         return f"{self.size} on {self.images} images"
 
 
@@ -46,7 +39,7 @@ class VisionTried(Frozen):
 class Vision(Frozen):
     """All of configs/models/vision.yaml."""
 
-    sizes: dict[str, ViT]
+    sizes: dict[str, ViTConfig]
     batch: Steps
     steps: Steps
     tried: VisionTried
@@ -56,4 +49,4 @@ class Vision(Frozen):
 @cache
 def vision() -> Vision:
     """The paper's vision set-ups."""
-    return Vision.model_validate(read_yaml("vision.yaml"))
+    return read(Vision, "vision.yaml")

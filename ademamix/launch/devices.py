@@ -1,0 +1,31 @@
+"""What this machine has to run on, asked without importing torch."""
+
+import os
+import shutil
+import subprocess
+
+from ademamix.scale import Scale
+
+
+def devices(at: Scale, jobs: int | None) -> list[str]:
+    """One device name for each worker: GPUs where the scale uses them, otherwise cores."""
+    gpus = 0 if at.device == "cpu" else count_gpus()
+    if gpus:
+        return [f"cuda:{i % gpus}" for i in range(jobs or gpus)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ["cpu"] * (jobs or cores)
+
+
+def count_gpus() -> int:
+    """GPUs that CUDA will see: those named in CUDA_VISIBLE_DEVICES, otherwise all that the driver lists."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        count = 0
+        for name in (part.strip() for part in visible.split(",")):
+            if not name or name.startswith("-"):  # CUDA reads the list up to the first name it cannot use
+                break
+            count += 1
+        return count
+    if not shutil.which("nvidia-smi"):
+        return 0
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())

@@ -1,0 +1,56 @@
+"""Which job may start next. Knows nothing of processes: every launcher asks here."""
+
+from collections.abc import Iterator, Sequence
+
+from ademamix.plan import after_trunks
+from ademamix.training.job import Job
+
+
+class Schedule:
+    """Jobs in the order of preference, each after its trunk; what branches from a failure fails with it."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = {job.spec.id: job for job in jobs}
+        self._rank = {id: place for place, id in enumerate(self._jobs)}
+        self._order = after_trunks(job.spec for job in jobs)
+        self._order.prepare()
+        self._ready: list[str] = list(self._order.get_ready())
+        self._left = set(self._jobs)
+        self._failed: set[str] = set()
+
+    @property
+    def failed(self) -> tuple[Job, ...]:
+        """Those that failed, and those left out because of them, in the order of preference."""
+        return tuple(job for id, job in self._jobs.items() if id in self._failed)
+
+    @property
+    def pending(self) -> tuple[Job, ...]:
+        """Those that have neither succeeded nor failed."""
+        return tuple(job for id, job in self._jobs.items() if id in self._left)
+
+    def take(self) -> Job | None:
+        """The next job that may start, now the caller's; None while all wait for others."""
+        if not self._ready:
+            return None
+        first = min(self._ready, key=self._rank.__getitem__)
+        self._ready.remove(first)
+        return self._jobs[first]
+
+    def succeeded(self, job: Job) -> None:
+        """A job is done: its branches may start."""
+        self._settle(job.spec.id)
+
+    def fail(self, job: Job) -> Iterator[Job]:
+        """A job failed. Yields the jobs that are left out with it, branches of branches too."""
+        self._failed.add(job.spec.id)
+        before = set(self._ready)
+        self._settle(job.spec.id)
+        for id in [id for id in self._ready if id not in before]:
+            self._ready.remove(id)
+            yield self._jobs[id]
+            yield from self.fail(self._jobs[id])
+
+    def _settle(self, id: str) -> None:
+        self._left.discard(id)
+        self._order.done(id)
+        self._ready += self._order.get_ready()

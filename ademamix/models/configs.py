@@ -1,0 +1,40 @@
+"""The networks that runs can train, as they are stated; each module beside this one builds one of them."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ademamix.values import Variant
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class ModelConfig(Variant):
+    """A network: its sizes, what it costs, and how it is built."""
+
+    FAMILY: ClassVar[str] = "model"
+
+    kind: str
+
+    def network(self, generator: "torch.Generator | None" = None) -> "nn.Module":
+        """The network on the CPU, its initial weights drawn from `generator` (see `models.build`).
+
+        Without one they are whatever they are: for counting on torch's meta device.
+        """
+        raise NotImplementedError
+
+    def parameters(self) -> int:
+        """The number of parameters, counted without torch."""
+        raise NotImplementedError
+
+    def training_flops(self, sample: int) -> float:
+        """Floating-point operations of one sample's forward and backward pass.
+
+        `sample`: its size in the model's own unit (tokens of a sequence; 1 for an image).
+        """
+        raise NotImplementedError
+
+    @property
+    def brief(self) -> str:
+        """The model in a few words, for descriptions of runs."""
+        raise NotImplementedError

@@ -1,0 +1,128 @@
+"""A run as an experiment states it: in the paper's words, before any scale.
+
+`run("110M", ADEMAMIX, 256_000, alpha=10)` is the paper's best AdEMAMix run of that size and length, with
+another α. What the paper says of a run and a scale has to know (which set-up, whose best learning rate,
+from where it branches) is kept here until `Scale.map` turns it into a `RunSpec`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ademamix.optimizers import OptimizerConfig
+from ademamix.paper.setups import Setup, setup
+from ademamix.schedules import Schedule
+from ademamix.spec import RunSpec
+from ademamix.values import Role, marks
+
+ADAMW, ADEMAMIX, LION = "adamw", "ademamix", "lion"
+WARMUPS = ("alpha_warmup", "beta3_warmup")  # of slow EMAs
+CONVEX, THREE_EMAS = "ademamix-convex", "ad3emamix"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate: `times` the best one of the optimizer `of` in the run's set-up."""
+
+    times: float
+    of: str
+
+
+@dataclass(frozen=True)
+class PaperFork:
+    """A run leaves `trunk` after update `step` of the paper; `inject`: with a batch of the reserve split."""
+
+    trunk: "PaperRun"
+    step: int
+    inject: int | None = None
+
+
+@dataclass(frozen=True)
+class PaperRun:
+    """A run of the paper.
+
+    Attributes:
+        setup: which of the paper's set-ups.
+        spec: the run with the paper's own numbers, but for the fork.
+        rate: its learning rate.
+        fork: where it branches from another run, if it does.
+    """
+
+    setup: Setup
+    spec: RunSpec
+    rate: Rate
+    fork: PaperFork | None = None
+
+    def changed(self, **fields: Any) -> "PaperRun":
+        """The same run with fields of its spec replaced (but for the learning rate)."""
+        return replace(self, spec=self.spec.changed(**fields))
+
+    def at_rate_of(self, optimizer: str) -> "PaperRun":
+        """The same run, its learning rate relative to another optimizer's best, and so its trunks'.
+
+        For figures that give both optimizers one learning rate. The paper's own value stays.
+        """
+        best = self.setup.best_lr(optimizer)
+        fork = self.fork and replace(self.fork, trunk=self.fork.trunk.at_rate_of(optimizer))
+        return replace(self, rate=Rate(self.spec.optimizer.lr / best, optimizer), fork=fork)
+
+    def branch(
+        self,
+        step: int,
+        *,
+        to: str | None = None,
+        schedule: Schedule | None = None,
+        inject: int | None = None,
+        **optimizer: Any,
+    ) -> "PaperRun":
+        """The run that leaves this one after update `step`, at its learning rate.
+
+        Args:
+            to: the optimizer to switch to (by kind), with the paper's best values; its warm-ups, which count
+                from the switch, are none unless given.
+            schedule: another schedule of the learning rate.
+            inject: the number of the batch of the reserve split that its first update trains on.
+            optimizer: fields of the optimizer that change.
+        """
+        spec = self.spec
+        if to is not None:
+            warmups = WARMUPS if OptimizerConfig.member(to).HAS_SLOW_EMA else ()
+            values = {"lr": spec.optimizer.lr, **dict.fromkeys(warmups), **optimizer}
+            spec = spec.changed(optimizer=self.setup.run(to, step, **values).optimizer)
+        elif optimizer:
+            spec = spec.changed(optimizer={**spec.optimizer.model_dump(), **optimizer})
+        if schedule is not None:
+            spec = spec.changed(schedule=schedule)
+        return replace(self, spec=spec, fork=PaperFork(self, step, inject))
+
+    def lineage(self) -> "Iterator[PaperRun]":
+        """This run, the one it branches from, and so on to the first."""
+        run: PaperRun | None = self
+        while run:
+            yield run
+            run = run.fork.trunk if run.fork else None
+
+    def steps_named(self) -> set[int]:
+        """Every step that the run, and what it branches from, names: lengths, warm-ups, forks, decays."""
+        found: set[int] = set()
+        for run in self.lineage():
+            for part in (run.spec.schedule, run.spec.optimizer):
+                steps = [name for name, role in marks(type(part), Role).items() if role is Role.STEPS]
+                found |= {getattr(part, name) or 0 for name in steps}
+            found |= {run.fork.step} if run.fork else set()
+        return found
+
+
+def run(size: str, optimizer: str, horizon: int, **changes: Any) -> PaperRun:
+    """The paper's run of a set-up with its best values, decaying over `horizon` steps.
+
+    Args:
+        size: the set-up by name.
+        optimizer: by kind: `ADAMW`, `ADEMAMIX`, …
+        horizon: in steps of the paper.
+        changes: fields of the optimizer that the experiment varies.
+    """
+    found = setup(size)
+    spec = found.run(optimizer, horizon, **changes)
+    of = OptimizerConfig.member(optimizer).rate_of()
+    return PaperRun(found, spec, Rate(spec.optimizer.lr / found.best_lr(of), of))

@@ -1,0 +1,72 @@
+"""What the paper calls a setting: a model on data, with its best hyperparameters."""
+
+from abc import abstractmethod
+from functools import cache
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import Field, ValidationError
+
+from ademamix.checkout import checkout
+from ademamix.errors import UserError, did_you_mean
+from ademamix.spec import RunSpec
+from ademamix.values import Frozen, Steps, user_error
+
+M = TypeVar("M", bound=Frozen)
+PAPER_HORIZON = 256_000  # steps of the paper's shortest training, the unit in which scales are stated
+
+
+class Searched(Frozen):
+    """A hyperparameter's values as the paper tried them, and the best of them."""
+
+    best: float
+    tried: list[float]
+
+
+class Setup(Frozen):
+    """A set-up by name ('110M') with the paper's best values for it."""
+
+    name: str
+    batch: Steps  # samples per update
+    lr: dict[str, float] = Field(description="best learning rate by optimizer")
+
+    @abstractmethod
+    def run(self, optimizer: str, horizon: int, **changes: Any) -> RunSpec:
+        """The paper's best run with an optimizer whose fields `changes` replace; it decays over `horizon`."""
+
+    def best_lr(self, optimizer: str) -> float:
+        """The paper's best learning rate of an optimizer (by kind).
+
+        Raises:
+            UserError: the paper names none.
+        """
+        if optimizer not in self.lr:
+            raise UserError(f"the paper names no best learning rate of {optimizer} for {self.name}")
+        return self.lr[optimizer]
+
+
+def read(model: type[M], file: str, **more: Any) -> M:
+    """The file configs/models/`file` as a `model`, or a UserError that names what is wrong in it."""
+    path = checkout() / "configs" / "models" / file
+    try:
+        data = {**more, **yaml.load(path.read_text(), Loader=yaml.CSafeLoader)}
+        return model.model_validate(data)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise user_error(error, model, data, str(path)) from None
+
+
+@cache
+def setups() -> dict[str, Setup]:
+    """Every set-up of the paper that can be run, by name."""
+    from ademamix.paper.language import sizes
+
+    return {size.name: size for size in sizes()}
+
+
+def setup(name: str) -> Setup:
+    """The set-up of that name, or a UserError that names the nearest."""
+    if name not in setups():
+        raise UserError(f"unknown set-up '{name}'{did_you_mean(name, setups())}")
+    return setups()[name]

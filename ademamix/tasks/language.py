@@ -1,0 +1,39 @@
+"""Language modelling as a run states it; `language_task.py` is what the loop trains."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import model_validator
+
+from ademamix.models.transformer import TransformerConfig
+from ademamix.spec import RunSpec
+from ademamix.values import Role, Steps
+
+if TYPE_CHECKING:
+    import torch
+
+    from ademamix.tasks.language_task import LanguageTask
+
+
+class LanguageRun(RunSpec):
+    """A language model that trains on windows of `sequence` tokens."""
+
+    task: Literal["language"] = "language"
+    model: Annotated[TransformerConfig, Role.MODEL]
+    sequence: Annotated[Steps, Role.SEQUENCE]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "LanguageRun":
+        if self.sequence > self.model.positions:
+            raise ValueError(f"sequence {self.sequence} exceeds {self.model.positions} positions")
+        return self
+
+    def open(self, data_root: Path, device: "torch.device") -> "LanguageTask":
+        from ademamix.tasks.language_task import LanguageTask
+
+        return LanguageTask(self, data_root, device)
+
+    @property
+    def sample(self) -> int:
+        """Tokens of a window."""
+        return self.sequence

@@ -1,0 +1,122 @@
+"""The task of a `LanguageRun`: windows of tokens, next-token cross-entropy, losses on held-out text."""
+
+from collections.abc import Callable, Sequence
+from functools import singledispatchmethod
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ademamix import models
+from ademamix.data.locate import ensure
+from ademamix.data.sampler import order
+from ademamix.data.tokens import Tokens
+from ademamix.errors import UserError
+from ademamix.quantities import BatchLoss, Quantity, ReserveLoss, ValidationLoss
+from ademamix.tasks.language import LanguageRun
+
+AHEAD = 64  # updates whose windows are looked up at once
+RESERVE = 0  # the order in which batches are taken from the reserve split
+
+
+class LanguageTask:
+    """What the loop knows of language modelling; a batch is windows, int64, (samples, sequence + 1).
+
+    Args:
+        spec: the run.
+        data_root: where prepared data lives.
+        device: where batches go.
+    """
+
+    def __init__(self, spec: LanguageRun, data_root: Path, device: torch.device) -> None:
+        self.spec = spec
+        self.device = device
+        self.tokens = Tokens(ensure(spec.data, data_root))
+        if self.tokens.vocabulary > spec.model.vocabulary:
+            raise UserError(
+                f"{self.tokens.folder} has {self.tokens.vocabulary} tokens, "
+                f"the model only {spec.model.vocabulary}"
+            )
+        self.train = self.tokens.split("train", spec.sequence)
+        if len(self.train) < spec.batch:
+            raise UserError(f"{self.tokens.folder} holds fewer windows than one batch")
+        self._block = -1
+        self._indices = np.empty((0, spec.batch), dtype=np.int64)
+        self._held: dict[Quantity, list[Tensor]] = {}  # what quantities are measured on, read once
+
+    @property
+    def digest(self) -> str:
+        return self.tokens.digest
+
+    def model(self) -> nn.Module:
+        return models.build(self.spec.model, self.spec.seed).to(self.device)
+
+    def batch(self, t: int, rows: slice = slice(None)) -> Tensor:
+        """The windows of update t."""
+        fork = self.spec.fork
+        if fork and fork.inject is not None and t == fork.step + 1:
+            return self.reserve(fork.inject)[rows]
+        block, row = divmod(t - 1, AHEAD)
+        if block != self._block:
+            size = self.spec.batch
+            places = order(self.spec.seed, block * AHEAD * size, AHEAD * size, len(self.train))
+            self._indices = places.reshape(AHEAD, size)
+            self._block = block
+        return self._to_device(self.train.read(self._indices[row][rows]))
+
+    def split(self, batch: Tensor, size: int) -> Sequence[tuple[Tensor, int]]:
+        return [(part, len(part)) for part in batch.split(size)]
+
+    def reserve(self, number: int) -> Tensor:
+        """Batch `number` of the reserve split, windows in an order that no run's seed changes."""
+        split = self.tokens.split("reserve", self.spec.sequence)
+        size = self.spec.batch
+        if (number + 1) * size > len(split):
+            raise UserError(f"the reserve split of {self.tokens.folder} has no batch {number}")
+        return self._to_device(split.read(order(RESERVE, number * size, size, len(split))))
+
+    def loss(self, model: nn.Module, batch: Tensor) -> Tensor:
+        """Mean cross-entropy, in nats per token, of predicting each next token."""
+        logits = model(batch[:, :-1])
+        return F.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
+
+    def validation(self, windows: int) -> Tensor:
+        """So many fixed windows, spread evenly over the validation split."""
+        split = self.tokens.split("validation", self.spec.sequence)
+        count = min(windows, len(split))
+        if not count:
+            raise UserError(f"the validation split of {self.tokens.folder} is empty")
+        return self._to_device(split.read(np.linspace(0, len(split) - 1, count).astype(np.int64)))
+
+    @singledispatchmethod
+    def measure(self, quantity: Quantity, model: nn.Module, size: int) -> float:
+        raise UserError(f"quantity '{quantity}' cannot be observed of language models")
+
+    @measure.register
+    def _(self, quantity: ValidationLoss, model: nn.Module, size: int) -> float:
+        return self._mean_loss(quantity, lambda: self.validation(quantity.windows), model, size)
+
+    @measure.register
+    def _(self, quantity: ReserveLoss, model: nn.Module, size: int) -> float:
+        return self._mean_loss(quantity, lambda: self.reserve(quantity.batch), model, size)
+
+    @measure.register
+    def _(self, quantity: BatchLoss, model: nn.Module, size: int) -> float:
+        return self._mean_loss(quantity, lambda: self.batch(quantity.update), model, size)
+
+    def _mean_loss(
+        self, quantity: Quantity, read: Callable[[], Tensor], model: nn.Module, size: int
+    ) -> float:
+        if quantity not in self._held:
+            self._held[quantity] = [part for part, _ in self.split(read(), size)]
+        parts = self._held[quantity]
+        sums = [self.loss(model, part).double() * len(part) for part in parts]
+        return float(torch.stack(sums).sum()) / sum(map(len, parts))
+
+    def _to_device(self, windows: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(windows)
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor

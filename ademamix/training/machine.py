@@ -1,0 +1,37 @@
+"""What a record says of the machine that trained a run."""
+
+import os
+import platform
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ademamix import __version__
+
+
+@cache
+def machine(device: torch.device) -> dict[str, Any]:
+    """Processor or GPU, threads, versions, date."""
+    return {
+        "processor": _processor(device),
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "platform": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "ademamix": __version__,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def _processor(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or os.uname().machine

@@ -1,0 +1,46 @@
+"""The processes that train one run together, of which this is one; alone, everything here does nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of its run.
+
+    Attributes:
+        rank: its number, from 0; rank 0 logs, observes and saves.
+        size: how many there are; with more than one, torch.distributed is initialised.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def rows(self, batch: int) -> slice:
+        """This rank's samples of a batch; ranks differ by at most one sample."""
+        start, end = (batch * r // self.size for r in (self.rank, self.rank + 1))
+        return slice(start, end)
+
+    def agree(self, flag: bool) -> bool:
+        """Whether any rank says so, which all then know."""
+        if self.size == 1:
+            return flag
+        told = torch.tensor(float(flag))
+        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+        return bool(told)
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """The sum over ranks, in place."""
+        if self.size > 1:
+            for tensor in tensors:
+                torch.distributed.all_reduce(tensor)
+
+
+ALONE = Ranks()

@@ -1,0 +1,152 @@
+"""A session: one run in one process, opened, advanced one update at a time, and closed.
+
+A process may drive one session, several in turn, or one rank of one.
+"""
+
+import time
+from types import TracebackType
+
+import torch
+
+from ademamix.quantities import Quantity
+from ademamix.store import Outcome, Run
+from ademamix.tasks import Task
+from ademamix.training import checkpoint
+from ademamix.training.job import Job
+from ademamix.training.log import Metrics, rounded
+from ademamix.training.machine import machine
+from ademamix.training.ranks import ALONE, Ranks
+from ademamix.training.trainer import Trainer
+
+
+class Session:
+    """The training of a run from where its trainer stands.
+
+    Args:
+        job: what is wanted.
+        run: its folder, which this process owns.
+        task: of the run.
+        trainer: in position: at the start, at the fork, or at a checkpoint.
+        ranks: the processes that train the run together.
+    """
+
+    def __init__(self, job: Job, run: Run, task: Task, trainer: Trainer, ranks: Ranks = ALONE) -> None:
+        self.job = job
+        self.run = run
+        self.task = task
+        self.trainer = trainer
+        self.ranks = ranks
+        self.diverged: int | None = None
+        self._since = self._saved = time.monotonic()
+        self._metrics = Metrics(run, trainer.step) if ranks.first else None
+        trainer.observer.reach(trainer.step)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to train: the last step is reached, or the run has diverged."""
+        return self.diverged is not None or self.trainer.step >= self.job.until
+
+    def step(self, stop: bool = False) -> None:
+        """Make one update, log and observe and save what is due; when asked to `stop`, save in any case."""
+        trainer, job = self.trainer, self.job
+        t = trainer.step + 1
+        trainer.update(t)
+        row = None
+        # Lines are logged at multiples of log_every, wherever the run started, and at the last step.
+        if t % job.log_every == 0 or t == job.until:
+            row, self.diverged = trainer.losses.close()
+            if self.diverged is not None:
+                if self._metrics:
+                    self._metrics.end_before(self.diverged, row)
+                return
+        if seen := trainer.observe():
+            row = (row or {"step": t}) | {str(name): rounded(value) for name, value in seen.items()}
+        if row and self._metrics:
+            self._metrics.write(row)
+        self._save_if_due(t, stop)
+
+    def _save_if_due(self, t: int, stop: bool) -> None:
+        job, last = self.job, t == self.job.until
+        if t in job.keep or (last and job.spec.schedule.EXTENDABLE):
+            self._save()
+        elif not last and (stop or time.monotonic() - self._saved > job.checkpoint_seconds):
+            self._save()
+            if self.ranks.first:
+                self.run.remove_checkpoints_except({*job.keep, *sorted(self.run.checkpoint_steps())[-2:]})
+
+    def _save(self) -> None:
+        self._count_time()
+        if self._metrics:
+            self._metrics.sync()
+            checkpoint.save(self.run, self.trainer.step, self.trainer.state())
+        self._saved = self._since = time.monotonic()
+
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        self.trainer.seconds += now - self._since
+        self._since = now
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._metrics:
+            self._metrics.close()
+
+    def finish(self, device: torch.device) -> None:
+        """Write the outcome of a run that is `done`, and remove the checkpoints that nobody needs."""
+        self._count_time()
+        if not self._metrics:
+            return
+        self._metrics.sync()
+        trainer, diverged = self.trainer, self.diverged
+        step = trainer.step if diverged is None else diverged
+        self.run.finish(
+            Outcome(
+                status="finished" if diverged is None else "diverged",
+                step=step,
+                observed=trainer.observed(step if diverged is None else step - 1),
+                seconds=round(trainer.seconds, 1),
+                machine={
+                    **machine(device),
+                    "optimizer": trainer.implementation,
+                    "data": self.task.digest,
+                },
+            )
+        )
+        last = {trainer.step} if self.job.spec.schedule.EXTENDABLE else set()
+        self.run.remove_checkpoints_except(self.job.keep | last)
+
+
+def observe_later(
+    run: Run, outcome: Outcome, wanted: dict[Quantity, frozenset[int]], job: Job, task: Task
+) -> None:
+    """Measure what a finished run lacks from its kept checkpoints; add it to its rows and its outcome."""
+    trainer = Trainer(job, task)
+    rows = {int(row["step"] or 0): row for row in run.metrics()}
+    observed = {name: set(steps) for name, steps in outcome.observed.items()}
+    for step in sorted(set().union(*wanted.values())):
+        state = checkpoint.load(run, step, task.device)
+        if state is None:
+            continue
+        trainer.load(state)
+        for quantity, value in trainer.measure(q for q, steps in wanted.items() if step in steps).items():
+            rows.setdefault(step, {"step": step})[str(quantity)] = rounded(value)
+            observed.setdefault(str(quantity), set()).add(step)
+    # Rows first: an outcome that names an observation must find it there.
+    run.write_metrics(rows[step] for step in sorted(rows))
+    run.finish(
+        Outcome(
+            outcome.status,
+            outcome.step,
+            {name: sorted(steps) for name, steps in sorted(observed.items())},
+            outcome.seconds,
+            outcome.machine,
+        )
+    )

@@ -1,0 +1,151 @@
+"""A run in memory: its model, optimizer and position; one update at a time."""
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ademamix.errors import UserError
+from ademamix.optim.switch import carry_over
+from ademamix.quantities import Quantity
+from ademamix.spec import RunSpec
+from ademamix.tasks import Task
+from ademamix.training.job import Job
+from ademamix.training.log import LossBuffer
+from ademamix.training.observe import Observer
+from ademamix.training.ranks import ALONE, Ranks
+
+
+class Trainer:
+    """What changes while a run is trained, and how an update changes it."""
+
+    def __init__(self, job: Job, task: Task, ranks: Ranks = ALONE) -> None:
+        self.job = job
+        self.task = task
+        self.ranks = ranks
+        self.model: nn.Module = task.model().train()
+        self.params = list(self.model.parameters())
+        self.optimizer: Optimizer = job.spec.optimizer.build(self.params)
+        self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
+        self.step = 0
+        self.seconds = 0.0  # of training, over all resumes
+        passes = job.micro_batch or job.spec.batch
+        self.observer = Observer(task, self.model, self.optimizer, passes, job.observe)
+
+    @property
+    def implementation(self) -> str:
+        """What makes the optimizer's updates."""
+        return self.job.spec.optimizer.implementation(self.optimizer)
+
+    def update(self, t: int) -> None:
+        """Make the t-th update."""
+        spec = self.job.spec
+        lr = spec.schedule.at(t, spec.optimizer.lr)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        seed_all(spec.seed, t, self.task.device)
+        loss = self._backward(t)
+        norm = nn.utils.get_total_norm([p.grad for p in self.params if p.grad is not None])
+        if spec.clipping is not None:
+            nn.utils.clip_grads_with_norm_(self.params, spec.clipping, norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.losses.add(loss, norm)
+        self.step = t
+
+    def _backward(self, t: int) -> Tensor:
+        """Accumulate the gradient of the mean loss over the whole batch of update t; returns that loss."""
+        batch = self.job.spec.batch
+        rows = self.ranks.rows(batch)
+        losses = []
+        for part, count in self.task.split(self.task.batch(t, rows), self.job.micro_batch or batch):
+            with self._precision():
+                loss = self.task.loss(self.model, part) * (count / batch)
+            loss.backward()
+            losses.append(loss.detach())
+        whole = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        self.ranks.add_up([whole, *(p.grad for p in self.params if p.grad is not None)])
+        return whole
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.job.spec.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.task.device.type, torch.bfloat16)
+
+    def observe(self) -> dict[Quantity, float]:
+        """The quantities wanted at this step."""
+        self.observer.reach(self.step)
+        return self.measure(q for q, steps in self.job.observe.items() if self.step in steps)
+
+    def measure(self, quantities: Iterable[Quantity]) -> dict[Quantity, float]:
+        """Quantities of the state as it is."""
+        with self._precision():
+            return {quantity: self.observer.measure(quantity) for quantity in quantities}
+
+    def observed(self, until: int) -> dict[str, list[int]]:
+        """Quantity, as text → the steps up to `until` at which it was observed."""
+        return {
+            str(quantity): sorted(step for step in steps if step <= until)
+            for quantity, steps in self.job.observe.items()
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint holds."""
+        return {
+            "id": self.job.spec.id,
+            "step": self.step,
+            "seconds": self.seconds,
+            "observed": self.observed(self.step),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "losses": self.losses.state(),
+            "observer": self.observer.state(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint of this run."""
+        self.load(state)
+        self.losses.restore(state["losses"])
+        self.observer.restore(state["observer"])
+        self.seconds = state["seconds"]
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The weights and moments of a checkpoint of this run, to go on from or to look at."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def branch(self, state: dict[str, Any]) -> None:
+        """Start from a checkpoint of the trunk."""
+        spec = self.job.spec
+        assert spec.fork is not None
+        refuse_switch(spec)
+        self.model.load_state_dict(state["model"])
+        if spec.fork.parent.optimizer == spec.optimizer:
+            self.optimizer.load_state_dict(state["optimizer"])
+        else:
+            try:
+                carry_over(state["optimizer"]["state"], self.optimizer)
+            except ValueError as problem:
+                raise UserError(str(problem)) from None
+        self.step = self.losses.first = state["step"]
+
+
+def refuse_switch(spec: RunSpec) -> None:
+    """Raise UserError for a branch whose optimizer cannot go on from its trunk's."""
+    assert spec.fork is not None
+    before, now = spec.fork.parent.optimizer, spec.optimizer
+    if before != now and not (before.SWITCHABLE and now.SWITCHABLE):
+        raise UserError(f"a branch cannot go on from {before.TITLE} with another {now.TITLE}")
+
+
+def seed_all(seed: int, t: int, device: torch.device) -> None:
+    """Seed the generators that dropout and augmentation draw from: a function of the run's seed and t."""
+    number = int.from_bytes(hashlib.blake2b(f"{seed},{t}".encode(), digest_size=8).digest()) >> 1
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(number)

@@ -1,0 +1,116 @@
+"""What the paper shows, as code: a figure or a table is a module with a number, needs, a table and claims."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from ademamix.scale import Scale
+from ademamix.spec import Need
+
+if TYPE_CHECKING:
+    from analysis.claims import Claim
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A figure or a table, as its module under experiments/ defines it."""
+
+    KIND: ClassVar[str]
+    number: int
+    module: ModuleType
+    folder: Path
+    panel: str = ""
+
+    @property
+    def name(self) -> str:
+        """'figure-12', 'figure-12a' or 'table-7': the stem of its files."""
+        digits = f"{self.number:02d}" if self.KIND == "figure" else str(self.number)
+        return f"{self.KIND}-{digits}{self.panel}"
+
+    @property
+    def label(self) -> str:
+        """'Figure 12', 'Figure 12a' or 'Table 7', for people."""
+        return f"{self.KIND.capitalize()} {self.number}{self.panel}"
+
+    @property
+    def title(self) -> str:
+        return str(self.module.TITLE)
+
+    @property
+    def whole(self) -> Self:
+        """What its module defines, all panels: claims are judged on them together."""
+        return replace(self, panel=getattr(self.module, "PANEL", ""))
+
+    @property
+    def exact(self) -> bool:
+        """Whether it needs no training, and so no scale."""
+        return bool(getattr(self.module, "EXACT", False))
+
+    @property
+    def claims(self) -> "list[Claim]":
+        """What the paper says of it."""
+        return list(getattr(self.module, "CLAIMS", ()))
+
+    def needs(self, scale: Scale) -> list[Need]:
+        """What it, or its one panel, needs at `scale`."""
+        if self.exact or not hasattr(self.module, "needs"):
+            return []
+        found: list[Need] = self.module.needs(scale)
+        return [need for need in found if not self.panel or need.panel == self.panel]
+
+
+@dataclass(frozen=True)
+class Figure(Artifact):
+    """A figure, or one panel of it when `panel` is not empty.
+
+    A module with a PANEL defines that panel alone: one that trains nothing, of a figure whose other
+    panels do, such as 3a and 5a.
+    """
+
+    KIND = "figure"
+
+    @property
+    def panels(self) -> str:
+        """The letters of its panels."""
+        return str(self.module.PANELS)
+
+    @property
+    def measured(self) -> bool:
+        """Whether it shows a measurement of the machine rather than runs."""
+        return hasattr(self.module, "measure")
+
+
+@dataclass(frozen=True)
+class Table(Artifact):
+    """A table: the paper's values, and at a scale the scale's own beside them."""
+
+    KIND = "table"
+
+    def typeset(self, scale: Scale | None, results: Any = None) -> Any:
+        """Its cells, a `typeset.PaperTable`: with the paper's values alone, or with a scale's beside them."""
+        return self.module.table(scale, results)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that the paper shows: what is defined of it, and a line on each, defined or not."""
+
+    figures: Mapping[str, Figure]
+    tables: Mapping[str, Table]
+    catalogue: Mapping[str, Mapping[int, Mapping[str, str]]]
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        """All figures, then all tables."""
+        return [*self.figures.values(), *self.tables.values()]
+
+
+def needs(chosen: Iterable[Artifact], scale: Scale) -> dict[str, list[Need]]:
+    """The needs of the chosen figures, panels and tables, by number ('12') and 'table 7'."""
+    found: dict[str, list[Need]] = {}
+    for artifact in chosen:
+        name = str(artifact.number) if isinstance(artifact, Figure) else f"table {artifact.number}"
+        found.setdefault(name, []).extend(artifact.needs(scale))
+    return found
