@@ -35,6 +35,7 @@ RETAINED = {
 }
 MALLOCS = {"default": {}, "retained": RETAINED}
 OPTIONS = {"lr": 1e-6, "betas": (0.9, 0.999, 0.9999), "alpha": 8.0, "weight_decay": 0.1}
+COPIED = 2**28  # words of a piece of the memory that is copied on CUDA: 1 GiB, 20 times a cache
 PEERS = ("pytorch_optimizer", "bitsandbytes", "heavyball")
 
 
@@ -169,9 +170,16 @@ def memory_stream(count: int, device: str, threads: int) -> tuple[Callable[[], N
     from ademamix.optim.kernels.compile import Unavailable, library
 
     if device == "cuda":
+        # In pieces, since the contestants' states fill the memory.
         words = 9 * count // 2
-        source, target = (torch.empty(words, device=device) for _ in range(2))
-        return lambda: target.copy_(source) and None, "copy of 36 bytes a parameter"
+        pieces = -(-words // COPIED)
+        source, target = (torch.ones(words // pieces, device=device) for _ in range(2))
+
+        def copy() -> None:
+            for _ in range(pieces):
+                target.copy_(source)
+
+        return copy, "copy of 36 bytes a parameter"
     arrays = [torch.zeros(count) for _ in range(5)]
     lib = library(Path(__file__).with_name("stream.c"))
     if isinstance(lib, Unavailable):
@@ -276,7 +284,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    from analysis.style import COLOURS, SETTINGS, WIDTH
+    from analysis.style import SETTINGS, WIDTH, colour
 
     lists = results["lists"]
     with plt.rc_context(SETTINGS):
@@ -287,10 +295,10 @@ def draw(results: dict[str, Any], path: Path) -> None:
             rows = {title: row for title, row in found["rows"].items() if title != found["stream"]}
             for place, (title, row) in enumerate(rows.items()):
                 ours, adamw = title.startswith("AdEMAMix ("), title.startswith("torch")
-                colour = COLOURS["AdEMAMix"] if ours else COLOURS["AdamW"] if adamw else "0.6"
+                shade = colour("AdEMAMix") if ours else colour("AdamW") if adamw else "0.6"
                 low, high = row["quartiles"]
                 error = [[row["milliseconds"] - low], [high - row["milliseconds"]]]
-                axes.barh(place, row["milliseconds"], xerr=error, color=colour, height=0.7)
+                axes.barh(place, row["milliseconds"], xerr=error, color=shade, height=0.7)
             axes.set_yticks(range(len(rows)), list(rows))
             axes.invert_yaxis()
             axes.axvline(
@@ -311,7 +319,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 def main(threads: int | None, device: str | None, child: str | None) -> None:
     import torch
 
-    from ademamix.training.worker import machine
+    from ademamix.training.machine import machine
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     threads = threads or len(os.sched_getaffinity(0))

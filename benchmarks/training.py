@@ -11,38 +11,35 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from ademamix.settings import ADAMW, ADEMAMIX, run
-from ademamix.training.language import LanguageTask
-from ademamix.training.loop import Trainer, train
 from torch import nn
 
 from ademamix.checkout import checkout
 from ademamix.files import write_json
-from ademamix.optim.build import build, lr_at
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
+from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.plan import Wanted, entries
 from ademamix.scale import scale
+from ademamix.spec import RunSpec
 from ademamix.store import Store
+from ademamix.tasks import Task
 from ademamix.training.job import job_of
-from ademamix.training.log import Metrics
-from ademamix.training.stop import Stop
-from ademamix.training.worker import machine
+from ademamix.training.machine import machine
+from ademamix.training.session import Session
+from ademamix.training.trainer import Trainer
 
-CHUNK = 200  # steps; one validation falls into each, as in a run
-HORIZON = 256_000
+CHUNK = 200  # steps; a validation falls into most, as in a run
 
 
-def plain(task: LanguageTask) -> Callable[[], None]:
+def plain(spec: RunSpec, task: Task) -> Callable[[], None]:
     """A chunk of the plain loop: forward, backward, clip, step."""
-    spec = task.spec
     model = task.model()
     params = list(model.parameters())
-    optimizer = build(spec.optimizer, params)
+    optimizer = spec.optimizer.build(params)
     batches = [task.batch(t) for t in range(1, CHUNK + 1)]
     t = 0
 
@@ -51,7 +48,7 @@ def plain(task: LanguageTask) -> Callable[[], None]:
         for batch in batches:
             t += 1
             for group in optimizer.param_groups:
-                group["lr"] = lr_at(spec.schedule, spec.optimizer.lr, t)
+                group["lr"] = spec.schedule.at(t, spec.optimizer.lr)
             task.loss(model, batch).backward()
             nn.utils.clip_grad_norm_(params, spec.clipping or float("inf"))
             optimizer.step()
@@ -60,17 +57,17 @@ def plain(task: LanguageTask) -> Callable[[], None]:
     return chunk
 
 
-def ours(task: LanguageTask, wanted: Wanted, folder: Path) -> Callable[[], None]:
+def ours(task: Task, wanted: Wanted, folder: Path) -> Callable[[], None]:
     """A chunk of a real run."""
     run = Store(folder).run(wanted.spec.id)
     runs = {wanted.spec.id: wanted}
     (entry,) = entries(runs, runs, Store(folder))
-    trainer = Trainer(job_of(entry, scale("cpu")), task)
-    metrics = Metrics(run.metrics_path, 0)
+    job = job_of(entry, scale("cpu"))
+    session = Session(job, run, task, Trainer(job, task))
 
     def chunk() -> None:
-        trainer.job = replace(trainer.job, until=trainer.step + CHUNK)
-        train(trainer, metrics, run, Stop())
+        for _ in range(CHUNK):
+            session.step()
 
     return chunk
 
@@ -83,12 +80,12 @@ def main(rounds: int) -> None:
     at = scale("cpu")
     results: dict[str, Any] = {"machine": machine(torch.device("cpu")), "steps per chunk": CHUNK}
     for optimizer in (ADAMW, ADEMAMIX):
-        spec = at.map(run("110M", optimizer, HORIZON))
-        until = at.steps(HORIZON)
+        spec = at.map(run("110M", optimizer, PAPER_HORIZON))
+        until = at.steps(PAPER_HORIZON)
         wanted = Wanted(spec, until, observe={at.validation_loss: at.validation_steps(until)})
-        task = LanguageTask(spec, checkout() / "data", torch.device("cpu"))
+        task = spec.open(checkout() / "data", torch.device("cpu"))
         with tempfile.TemporaryDirectory() as folder:
-            chunks = {"plain": plain(task), "ours": ours(task, wanted, Path(folder))}
+            chunks = {"plain": plain(spec, task), "ours": ours(task, wanted, Path(folder))}
             times: dict[str, list[float]] = {name: [] for name in chunks}
             for _ in range(rounds + 1):
                 for name, chunk in chunks.items():

@@ -2,7 +2,7 @@
 
     python benchmarks/tune.py --scale cpu --size 110M --optimizer adamw --set optimizer.lr=3e-3,6e-3
 
-Each trial is a run of the size's shortest training; results are appended to
+Each trial is a run of the size's shortest training, or of another length; results are appended to
 configs/scales/<scale>-tuning.csv, from which the values in configs/scales/<scale>.yaml were chosen.
 """
 
@@ -11,22 +11,21 @@ import itertools
 from pathlib import Path
 
 import click
-from ademamix.pipeline import THREADS, devices
-from ademamix.report import describe
-from ademamix.settings import run
 from rich.console import Console
 
 from ademamix.checkout import checkout
-from ademamix.launch.local import launch
+from ademamix.cli.pipeline import local
+from ademamix.describe import describe
 from ademamix.launch.progress import RunProgress
+from ademamix.paper.runs import run
+from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.plan import Wanted, entries
+from ademamix.quantities import Quantity
 from ademamix.scale import scale
 from ademamix.spec import override
 from ademamix.store import Store
 from ademamix.training.job import job_of
 
-SEED = 100  # figures report seeds 0, 1, 2
-HORIZON = 256_000
 FIELDS = ["scale", "size", "optimizer", "seed", "settings", "steps", "validation_loss", "run"]
 
 
@@ -35,38 +34,51 @@ FIELDS = ["scale", "size", "optimizer", "seed", "settings", "steps", "validation
 @click.option("--size", default="110M")
 @click.option("--optimizer", default="ademamix")
 @click.option("--set", "grid", multiple=True, help="KEY=V,V,…; several make a grid.")
+@click.option("--seeds", default="100", help="Figures report seeds 0, 1, 2.")
+@click.option("--horizon", default=PAPER_HORIZON, help="Of the paper.")
 @click.option("--jobs", type=int)
-def main(scale_name: str, size: str, optimizer: str, grid: tuple[str, ...], jobs: int | None) -> None:
+def main(
+    scale_name: str,
+    size: str,
+    optimizer: str,
+    grid: tuple[str, ...],
+    seeds: str,
+    horizon: int,
+    jobs: int | None,
+) -> None:
     """Run the grid and append one row for each trial."""
     at = scale(scale_name)
     store = Store(checkout() / "runs")
     store.open()
-    base = at.map(run(size, optimizer, HORIZON), SEED)
+    paper, until = run(size, optimizer, horizon), at.steps(horizon)
     axes = [[f"{axis.partition('=')[0]}={v}" for v in axis.partition("=")[2].split(",")] for axis in grid]
-    until = at.steps(HORIZON)
     observe = {at.validation_loss: at.validation_steps(until)}
-    trials = {settings: override(base, settings) for settings in itertools.product(*axes)}
+    trials = {
+        (seed, settings): override(at.map(paper, seed), settings)
+        for seed in map(int, seeds.split(","))
+        for settings in itertools.product(*axes)
+    }
     wanted = {spec.id: Wanted(spec, until, observe=observe) for spec in trials.values()}
     todo = [job_of(entry, at) for entry in entries(wanted, wanted, store) if not entry.done]
     with RunProgress(Console(stderr=True), store, todo, lambda job: describe(job.spec)) as display:
-        _, code = launch(todo, store, checkout() / "data", devices(at, jobs), THREADS, display)
-    if code:
-        raise SystemExit(code)
+        done = local(at, jobs).launch(todo, store, checkout() / "data", display)
+    if done.exit_code:
+        raise SystemExit(done.exit_code)
     path = checkout() / "configs" / "scales" / f"{scale_name}-tuning.csv"
     _append(path, [
-        [scale_name, size, optimizer, SEED, " ".join(settings), until,
+        [scale_name, size, optimizer, seed, " ".join(settings), until,
          _final(store, spec.id, at.validation_loss), spec.id]
-        for settings, spec in trials.items()
+        for (seed, settings), spec in trials.items()
     ])  # fmt: skip
 
 
-def _final(store: Store, id: str, quantity: str) -> float | str:
+def _final(store: Store, id: str, quantity: Quantity) -> float | str | None:
     """The last value of a run's quantity, or how it ended instead."""
     run = store.run(id)
     outcome = run.outcome()
     if outcome is None or outcome.status == "diverged":
         return "diverged" if outcome else "failed"
-    return run.metrics()[-1][quantity]
+    return run.metrics()[-1][str(quantity)]
 
 
 def _append(path: Path, rows: list[list[object]]) -> None:

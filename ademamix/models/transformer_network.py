@@ -55,7 +55,9 @@ class Transformer(nn.Module):
                 nn.init.normal_(p, std=std, generator=generator)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        x = self.tokens(tokens) + self.positions[: tokens.shape[1]]
+        length = tokens.shape[1]
+        whole = length == len(self.positions)  # a slice would cost its backward pass a copy
+        x = self.tokens(tokens) + (self.positions if whole else self.positions[:length])
         for block in self.blocks:
             x = block(x)
         return F.linear(self.norm(x), self.tokens.weight)
