@@ -34,9 +34,6 @@ class Quantity(Frozen):
         arguments = [str(getattr(self, name)) for name in type(self).model_fields]
         return ":".join([self.NAME, *arguments])
 
-    def __lt__(self, other: "Quantity") -> bool:
-        return str(self) < str(other)
-
     def refused(self, optimizer: OptimizerConfig, first: int, steps: frozenset[int]) -> str:
         """Why it cannot be observed of a run from step `first` on at `steps`; '' when it can."""
         return ""

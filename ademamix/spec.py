@@ -224,7 +224,7 @@ def unite_observations(first: Observe, second: Observe) -> dict[Quantity, frozen
     """Every quantity at every step that either asks for."""
     return {
         quantity: first.get(quantity, frozenset()) | second.get(quantity, frozenset())
-        for quantity in sorted({*first, *second})
+        for quantity in sorted({*first, *second}, key=str)
     }
 
 

@@ -10,6 +10,7 @@ A field's *role* says how the paper's value becomes a scale's (`ademamix.scale` 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -134,20 +135,27 @@ def canonical(value: Any) -> Any:
     variant always stays.
     """
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        tag = getattr(value, "TAG", None)
-        return {
-            name: canonical(getattr(value, name))
-            for name in fields
-            if fields[name].is_required()
-            or name == tag
-            or canonical(getattr(value, name)) != canonical(fields[name].default)
-        }
+        found = {}
+        for name, always, default in _fields(type(value)):
+            plain = canonical(getattr(value, name))
+            if always or plain != default:
+                found[name] = plain
+        return found
     if isinstance(value, Mapping):
         return {key: canonical(value[key]) for key in value}
     if isinstance(value, float):
         return float(f"{value:.12g}") + 0.0  # −0 is 0
     return value
+
+
+@cache
+def _fields(model: type[BaseModel]) -> list[tuple[str, bool, Any]]:
+    """(name, whether it is never left out, its default as plain data) of every field."""
+    tag = getattr(model, "TAG", None)
+    return [
+        (name, field.is_required() or name == tag, canonical(field.default))
+        for name, field in model.model_fields.items()
+    ]
 
 
 def user_error(error: ValidationError, model: type[BaseModel], data: Any, where: str = "") -> UserError:

@@ -1,5 +1,6 @@
 """From the store to tables, drawings and verdicts. Nothing here trains, and nothing needs torch.
 
+- `artifacts.py` what a figure and a table are, as modules define them
 - `results.py`   curves of runs, read from the store
 - `tables.py`    the csv of a figure: what drawings and claims read
 - `stats.py`     t intervals, pooled seed spread, steps-to-reach

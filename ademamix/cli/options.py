@@ -89,9 +89,11 @@ def wanted_runs(
     figures: Sequence[Artifact], at: Scale, settings: tuple[str, ...] = (), until: int | None = None
 ) -> tuple[Runs, Runs]:
     """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
-    asked = needs(figures, at)
     if not settings and until is None:
-        return unite(asked), unite(needs(registry.artifacts(), at))
+        everything = unite(needs(registry.artifacts(), at))
+        every = {figure.name for figure in registry.figures().values()}
+        return (everything if every <= {f.name for f in figures} else unite(needs(figures, at))), everything
+    asked = needs(figures, at)
     changed = {
         name: [cut(replace(need, run=override_known(need.run, settings)), until) for need in needs]
         for name, needs in asked.items()

@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-
-from ademamix.data import tokens
 from ademamix.errors import UserError
 
 PACKAGES = (
@@ -42,6 +39,10 @@ def versions() -> dict[str, str]:
 
 def prepare(folder: Path) -> None:
     """Gather the sources into a token folder of bytes (about 100 MB, in seconds)."""
+    import numpy as np
+
+    from ademamix.data import tokens
+
     parts: dict[str, list[bytes]] = {name: [] for name in tokens.SPLITS}
     files = 0
     for name, source in sources():

@@ -1,10 +1,11 @@
-"""The optimizer this project exists for, its readable reference, its schedules, and switching.
+"""A library that needs torch alone: the optimizer this project exists for, its reference and schedules.
 
 - `ademamix.py`   the `AdEMAMix` class: groups, state, which implementation runs
 - `reference.py`  the update of one tensor, line by line as in the paper
 - `foreach.py`    the same update over lists of tensors
-- `schedules.py`  half-lives and the schedules of α, β3 and the learning rate (no torch)
-- `build.py`      from a spec to an optimizer; what a branch carries over from its trunk
+- `schedules.py`  half-lives and the schedules of α and β3 (no torch)
+- `switch.py`     what a branch, or a user's training, carries over between AdamW and AdEMAMix
+- `variants.py`   the paper's other optimizers
 """
 
 from typing import TYPE_CHECKING, Any

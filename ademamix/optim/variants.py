@@ -1,6 +1,4 @@
 """The paper's other optimizers: AdamW with a growing β1, the convex form of AdEMAMix, a third EMA.
-
-Lion is timm's; see `build.py`.
 """
 
 from collections.abc import Callable
