@@ -144,9 +144,10 @@ def canonical_json(spec: RunSpec) -> str:
 
 
 def parse(data: Mapping[str, Any]) -> RunSpec:
-    """The spec of plain data (a record, `spec.json`), or a UserError that names what is wrong."""
-    import ademamix.tasks  # noqa: F401 (whose specs are the ones there are)
+    """The spec of plain data (a record, `spec.json`), or a UserError that names what is wrong.
 
+    The tasks are those whose modules are imported; `ademamix.tasks` has the package's own.
+    """
     fields = {key: value for key, value in data.items() if key != "schema"}
     try:
         kind = RunSpec.member(fields.get("task"))

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
+import ademamix.tasks  # noqa: F401 (whose specs are the ones that the store reads)
 from ademamix import owner
 from ademamix.errors import UserError
 from ademamix.files import write_atomically, write_json

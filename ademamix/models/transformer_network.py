@@ -1,12 +1,14 @@
 """The network of `transformer.py`."""
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ademamix.models.transformer import TransformerConfig
+if TYPE_CHECKING:
+    from ademamix.models.transformer import TransformerConfig
 
 
 class Block(nn.Module):
@@ -38,7 +40,7 @@ class Transformer(nn.Module):
     autocast the norms, the softmax and the loss stay in fp32.
     """
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: "TransformerConfig") -> None:
         super().__init__()
         self.init_std = config.init_std
         self.tokens = nn.Embedding(config.vocabulary, config.width)

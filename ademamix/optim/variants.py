@@ -1,5 +1,4 @@
-"""The paper's other optimizers: AdamW with a growing β1, the convex form of AdEMAMix, a third EMA.
-"""
+"""The paper's other optimizers: AdamW with a growing β1, the convex form of AdEMAMix, a third EMA."""
 
 from collections.abc import Callable
 from typing import Any, overload

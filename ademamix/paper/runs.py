@@ -7,10 +7,13 @@ from where it branches) is kept here until `Scale.map` turns it into a `RunSpec`
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+from ademamix.errors import UserError, did_you_mean
 from ademamix.optimizers import OptimizerConfig
-from ademamix.paper.setups import Setup, setup
+from ademamix.paper import language
+from ademamix.paper.setups import Setup
 from ademamix.schedules import Schedule
 from ademamix.spec import RunSpec
 from ademamix.values import Role, marks
@@ -111,6 +114,19 @@ class PaperRun:
                 found |= {getattr(part, name) or 0 for name in steps}
             found |= {run.fork.step} if run.fork else set()
         return found
+
+
+@cache
+def setups() -> dict[str, Setup]:
+    """Every set-up of the paper that can be run, by name."""
+    return {size.name: size for size in language.sizes()}
+
+
+def setup(name: str) -> Setup:
+    """The set-up of that name, or a UserError that names the nearest."""
+    if name not in setups():
+        raise UserError(f"unknown set-up '{name}'{did_you_mean(name, setups())}")
+    return setups()[name]
 
 
 def run(size: str, optimizer: str, horizon: int, **changes: Any) -> PaperRun:

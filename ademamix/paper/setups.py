@@ -1,14 +1,13 @@
 """What the paper calls a setting: a model on data, with its best hyperparameters."""
 
 from abc import abstractmethod
-from functools import cache
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
 
 from ademamix.checkout import checkout
-from ademamix.errors import UserError, did_you_mean
+from ademamix.errors import UserError
 from ademamix.spec import RunSpec
 from ademamix.values import Frozen, Steps, user_error
 
@@ -55,18 +54,3 @@ def read(model: type[M], file: str, **more: Any) -> M:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise user_error(error, model, data, str(path)) from None
-
-
-@cache
-def setups() -> dict[str, Setup]:
-    """Every set-up of the paper that can be run, by name."""
-    from ademamix.paper.language import sizes
-
-    return {size.name: size for size in sizes()}
-
-
-def setup(name: str) -> Setup:
-    """The set-up of that name, or a UserError that names the nearest."""
-    if name not in setups():
-        raise UserError(f"unknown set-up '{name}'{did_you_mean(name, setups())}")
-    return setups()[name]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from ademamix.data.sampler import order
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
 from ademamix.quantities import BatchLoss, Quantity, ReserveLoss, ValidationLoss
-from ademamix.tasks.language import LanguageRun
+
+if TYPE_CHECKING:
+    from ademamix.tasks.language import LanguageRun
 
 AHEAD = 64  # updates whose windows are looked up at once
 RESERVE = 0  # the order in which batches are taken from the reserve split
@@ -30,7 +33,7 @@ class LanguageTask:
         device: where batches go.
     """
 
-    def __init__(self, spec: LanguageRun, data_root: Path, device: torch.device) -> None:
+    def __init__(self, spec: "LanguageRun", data_root: Path, device: torch.device) -> None:
         self.spec = spec
         self.device = device
         self.tokens = Tokens(ensure(spec.data, data_root))
