@@ -70,7 +70,8 @@ class Scale(Frozen):
         judges: whether its verdicts count; `smoke` only shows that everything works.
         strict: whether values of one figure that become one at this scale are refused.
         horizon: updates that stand for 256k of the paper.
-        slow_half_life: share of the horizon that β3 = 0.9999 maps to.
+        slow_half_life: share of the horizon that the half-life of β3 = 0.9999 maps to. None: the paper's own
+            share, 2.7%.
         map_beta2: whether β2 maps as other betas do; not where its half-life is a small share of the horizon.
         tasks, models, lr, seeds: by task; by set-up; by set-up and optimizer; by use.
     """
@@ -114,10 +115,12 @@ class Scale(Frozen):
         0.9999 goes to the scale's slow half-life, a share of its horizon; larger betas go
         proportionally beyond. Monotone, and above 0.9 for β above 0.9.
         """
-        if beta <= FAST_BETA or self.slow_half_life is None:
+        fast, slow = half_life(FAST_BETA), half_life(SLOW_BETA)
+        share = self.slow_half_life or slow / PAPER_HORIZON
+        target = max(share * self.horizon, SHORTEST_SLOW_HALF_LIFE)
+        if beta <= FAST_BETA or target == slow:
             return beta
-        fast, slow, h = half_life(FAST_BETA), half_life(SLOW_BETA), half_life(beta)
-        target = max(self.slow_half_life * self.horizon, SHORTEST_SLOW_HALF_LIFE)
+        h = half_life(beta)
         if h >= slow:
             return beta_of_half_life(target * h / slow)
         place = math.log(h / fast) / math.log(slow / fast)
@@ -139,14 +142,14 @@ class Scale(Frozen):
         """
         task = self.tasks.get(paper.spec.task, TaskScale())
         share = Fraction(paper.spec.batch, paper.setup.batch)
-        sized = paper.spec.resized(share, task.batch, self.strict) if task.batch else {}
         fork = paper.fork
         try:
-            whole = {**self._mapped(paper.spec, paper), **sized, "seed": seed}
+            whole = {**self._mapped(paper.spec, paper), "seed": seed}
             if fork:
                 trunk = self.map(fork.trunk, seed)
                 whole["fork"] = Fork(parent=trunk, step=self.fork_step(fork), inject=fork.inject)
-            return type(paper.spec)(**whole)
+            found = type(paper.spec)(**whole)
+            return found.changed(**found.resized(share * task.batch, self.strict)) if task.batch else found
         except ValidationError as error:
             problem = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise UserError(f"a run of {paper.setup.name} at scale {self.name}: {problem}") from None

@@ -92,15 +92,14 @@ class RunSpec(Variant):
         """Tokens, or images, that an update trains on."""
         return self.batch * self.sample
 
-    def resized(self, share: Fraction, base: int, strict: bool) -> dict[str, Any]:
-        """The fields that change where a batch of `share` × the set-up's own becomes `share` × `base`.
+    def resized(self, batch: Fraction, strict: bool) -> dict[str, Any]:
+        """The fields that make it a run with `batch` samples per update.
 
-        `strict`: refuse what would round to nothing.
+        `strict`: refuse less than one sample; otherwise it is one.
         """
-        batch = int(share * base)
         if batch < 1 and strict:
-            raise UserError(f"a batch of {share} of the usual one is less than one sample at this scale")
-        return {"batch": max(1, batch)}
+            raise UserError(f"a batch of {batch} samples is less than one")
+        return {"batch": max(1, int(batch))}
 
     @cached_property
     def id(self) -> str:

@@ -13,7 +13,11 @@ import torch
 from hypothesis import settings
 
 from ademamix.data import tokens
-from ademamix.spec import AdamW, AdEMAMix, Cosine, RunSpec, TokenFolder, Transformer
+from ademamix.data.sets import TokenFolder
+from ademamix.models import TransformerConfig
+from ademamix.optimizers import AdamWConfig, AdEMAMixConfig
+from ademamix.schedules import Cosine
+from ademamix.tasks import LanguageRun
 
 settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
@@ -47,15 +51,15 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ademamix_spec() -> RunSpec:
+def ademamix_spec() -> LanguageRun:
     """A run of milliseconds a step on the data of `data_root`."""
-    return RunSpec(
+    return LanguageRun(
         task="language",
-        model=Transformer(
+        model=TransformerConfig(
             kind="transformer", width=16, layers=1, heads=2, positions=16, vocabulary=VOCABULARY
         ),
         data=TokenFolder(kind="tokens", set="made", tokenizer="small"),
-        optimizer=AdEMAMix(
+        optimizer=AdEMAMixConfig(
             kind="ademamix",
             lr=1e-2,
             weight_decay=0.1,
@@ -73,5 +77,5 @@ def ademamix_spec() -> RunSpec:
 
 
 @pytest.fixture
-def adamw_spec(ademamix_spec: RunSpec) -> RunSpec:
-    return ademamix_spec.changed(optimizer=AdamW(kind="adamw", lr=1e-2, weight_decay=0.1))
+def adamw_spec(ademamix_spec: LanguageRun) -> LanguageRun:
+    return ademamix_spec.changed(optimizer=AdamWConfig(kind="adamw", lr=1e-2, weight_decay=0.1))

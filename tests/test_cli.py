@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ademamix import registry
 from ademamix.checkout import checkout
 from ademamix.plan import unite
 from ademamix.scale import scale
 from ademamix.spec import RunSpec
 from ademamix.store import Outcome, Store
+from analysis.artifacts import needs
+from experiments import registry
 from tests.experiments.test_figures import cli
 
 
@@ -202,10 +203,10 @@ def test_a_run_cut_short_leaves_what_branches_need(tmp_path: Path) -> None:
     """--until hides how far the others go: checkpoints of pending branches stay."""
     at = scale("smoke")
     (trunk, *_) = [need.run for f in registry.named("4") for need in f.needs(at) if need.run.fork is None]
-    wanted = unite(registry.needs(registry.figures().values(), at))[trunk.id]
+    wanted = unite(needs(registry.figures().values(), at))[trunk.id]
     run = Store(tmp_path).run(trunk.id)
     run.begin(trunk)
-    observed = {quantity: sorted(steps) for quantity, steps in wanted.observe.items()}
+    observed = {str(quantity): sorted(steps) for quantity, steps in wanted.observe.items()}
     run.finish(Outcome("finished", wanted.until, observed, 1.0))
     run.checkpoints.mkdir()
     run.checkpoint_path(22).touch()

@@ -22,16 +22,17 @@ def imported(code: str) -> set[str]:
 
 
 PLAN = """
-from ademamix import registry
 from ademamix.plan import in_order, unite
 from ademamix.scale import scale
-in_order(unite(registry.needs(registry.figures().values(), scale("cpu"))))
+from analysis.artifacts import needs
+from experiments import registry
+in_order(unite(needs(registry.figures().values(), scale("cpu"))))
 """
 PLOT = """
 import tempfile
 from pathlib import Path
-from ademamix import registry
 from analysis.draw import redraw
+from experiments import registry
 list(redraw(list(registry.figures().values()), None, Path("figures"), Path(tempfile.mkdtemp())))
 """
 

@@ -3,24 +3,24 @@
 import json
 
 import pytest
-from ademamix.registry import catalogue, figures
 
 from ademamix.checkout import checkout
 from analysis.judge import folders, judge
 from analysis.pages import between_marks, write_pages
+from experiments.registry import artifacts, catalogue, contents
 
 ROOT = checkout()
 COMMITTED = [folder for folder in folders(ROOT / "figures", None) if folder.name != "smoke"]
 
 
 def test_generated_pages_are_not_stale() -> None:
-    assert write_pages(ROOT, check=True) == [], "run 'make docs'"
+    assert write_pages(ROOT, contents(), check=True) == [], "run 'make docs'"
 
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_verdicts_follow_from_the_committed_tables(folder) -> None:  # type: ignore[no-untyped-def]
     known = json.loads((folder / "claims.json").read_text())
-    judged = {f.name: found for f in figures().values() if (found := judge(f, folder))}
+    judged = {f.name: found for f in artifacts() if (found := judge(f, folder))}
     assert known == json.loads(json.dumps(judged))
 
 

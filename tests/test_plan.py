@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import pytest
-from ademamix.models.sizes import training_flops_per_token
-from ademamix.pipeline import prune
 
+from ademamix.cli.pipeline import prune
 from ademamix.plan import Entry, cost, forks_of, hours_from_scratch, in_order, owed, unite
 from ademamix.plan import entries as planned
+from ademamix.quantities import ValidationLoss
 from ademamix.scale import scale
 from ademamix.spec import Fork, Need, RunSpec
 from ademamix.store import Outcome, Store
+
+VALIDATION = ValidationLoss(windows=8)
 
 
 def entries(needs: list[Need], store: Store) -> list[Entry]:
@@ -26,14 +28,14 @@ def _finish(store: Store, spec: RunSpec, step: int, observed: dict[str, list[int
 def test_needs_on_one_run_are_united(adamw_spec: RunSpec) -> None:
     wanted = unite(
         {
-            "1": [Need(adamw_spec, 50, observe={"validation_loss": frozenset({25, 50})})],
-            "12": [Need(adamw_spec, 60, keep=frozenset({7}), observe={"validation_loss": frozenset({60})})],
+            "1": [Need(adamw_spec, 50, observe={VALIDATION: frozenset({25, 50})})],
+            "12": [Need(adamw_spec, 60, keep=frozenset({7}), observe={VALIDATION: frozenset({60})})],
         }
     )
     (only,) = wanted.values()
     assert only.until == 60
     assert only.keep == {7}
-    assert only.observe == {"validation_loss": {25, 50, 60}}
+    assert only.observe == {VALIDATION: {25, 50, 60}}
     assert only.figures == ("1", "12")
 
 
@@ -44,7 +46,7 @@ def test_a_branch_brings_its_trunk_and_comes_after_it(adamw_spec: RunSpec) -> No
     trunk, child = order
     assert (trunk.until, trunk.keep) == (20, frozenset())
     assert child.new_steps == 40
-    assert child.tokens == 40 * 2 * 16
+    assert child.units == 40 * 2 * 16
 
 
 def test_the_longest_free_run_comes_first(adamw_spec: RunSpec) -> None:
@@ -55,12 +57,12 @@ def test_the_longest_free_run_comes_first(adamw_spec: RunSpec) -> None:
 
 def test_what_the_store_has_is_done(tmp_path: Path, adamw_spec: RunSpec) -> None:
     store = Store(tmp_path)
-    observe = {"validation_loss": frozenset({30, 60})}
+    observe = {VALIDATION: frozenset({30, 60})}
     wanted = [Need(adamw_spec, 60, observe=observe)]
     assert not entries(wanted, store)[0].done
-    _finish(store, adamw_spec, 60, {"validation_loss": [30, 60]})
+    _finish(store, adamw_spec, 60, {str(VALIDATION): [30, 60]})
     assert entries(wanted, store)[0].done
-    more = [Need(adamw_spec, 60, observe={"validation_loss": frozenset({45})})]
+    more = [Need(adamw_spec, 60, observe={VALIDATION: frozenset({45})})]
     (entry,) = entries(more, store)
     assert not entry.done
     assert entry.again
@@ -76,8 +78,8 @@ def test_a_longer_need_reopens_a_run(tmp_path: Path, adamw_spec: RunSpec) -> Non
 def test_a_diverged_run_is_done_whatever_its_length(tmp_path: Path, adamw_spec: RunSpec) -> None:
     store = Store(tmp_path)
     store.run(adamw_spec.id).begin(adamw_spec)
-    store.run(adamw_spec.id).finish(Outcome("diverged", 31, {"validation_loss": [30]}, 1.0))
-    need = Need(adamw_spec, 60, observe={"validation_loss": frozenset({30, 60})})
+    store.run(adamw_spec.id).finish(Outcome("diverged", 31, {str(VALIDATION): [30]}, 1.0))
+    need = Need(adamw_spec, 60, observe={VALIDATION: frozenset({30, 60})})
     (entry,) = entries([need], store)
     assert entry.done
     assert entry.status == "diverged"
@@ -154,7 +156,7 @@ def test_a_branch_can_be_planned_without_its_trunk(tmp_path: Path, adamw_spec: R
 def test_cost_states_operations_over_peak_and_utilisation(adamw_spec: RunSpec) -> None:
     (w,) = in_order(unite({"1": [Need(adamw_spec, 60)]}))
     at = scale("cpu")
-    flops = 60 * 4 * 16 * training_flops_per_token(adamw_spec.model, 16)
+    flops = 60 * 4 * adamw_spec.model.training_flops(16)
     assert w.flops == pytest.approx(flops)
     machine = at.machine
     assert cost(w, at).hours == pytest.approx(flops / machine.peak_flops / machine.utilisation / 3600)
@@ -163,8 +165,8 @@ def test_cost_states_operations_over_peak_and_utilisation(adamw_spec: RunSpec) -
 def test_a_branch_is_observed_on_its_trunk_up_to_the_fork(adamw_spec: RunSpec) -> None:
     branch = adamw_spec.branch(20, inject=0)
     twig = branch.branch(40)
-    wanted = unite({"4": [Need(twig, 60, observe={"q": frozenset({10, 20, 21, 40, 41, 60})})]})
-    seen = {id: w.observe["q"] for id, w in wanted.items()}
+    wanted = unite({"4": [Need(twig, 60, observe={VALIDATION: frozenset({10, 20, 21, 40, 41, 60})})]})
+    seen = {id: w.observe[VALIDATION] for id, w in wanted.items()}
     assert seen == {adamw_spec.id: {10, 20}, branch.id: {21, 40}, twig.id: {41, 60}}
     assert [w.shown for w in in_order(wanted)] == [False, False, True]
 

@@ -4,21 +4,22 @@ import itertools
 from pathlib import Path
 
 import pytest
-from ademamix.settings import ADAMW, ADEMAMIX, language_model, language_models, run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.optim.schedules import half_life
+from ademamix.paper.language import sizes
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.scale import read_scale, refuse_collisions, scale, scales
-from ademamix.spec import Constant, Fork, LinearDecay
+from ademamix.schedules import Constant, LinearDecay
 
 ALL = ("smoke", "cpu", "gpu", "paper")
 
 
 def test_the_scales_there_are() -> None:
-    assert scales() == list(ALL)
+    assert list(scales()) == list(ALL)
     with pytest.raises(UserError, match="did you mean 'paper'"):
         scale("papr")
 
@@ -27,9 +28,9 @@ def test_the_scales_there_are() -> None:
 @pytest.mark.parametrize("optimizer", [ADAMW, ADEMAMIX])
 def test_paper_is_the_identity(size: str, optimizer: str) -> None:
     paper = run(size, optimizer, 256_000)
-    branch = paper.changed(fork=Fork(parent=paper, step=190_000))
-    assert scale("paper").map(paper) == paper
-    assert scale("paper").map(branch).id == branch.id
+    branch = paper.branch(190_000)
+    assert scale("paper").map(paper) == paper.spec
+    assert scale("paper").map(branch).id == paper.spec.branch(190_000).id
 
 
 @given(st.integers(1, 2_000_000), st.sampled_from(ALL))
@@ -73,24 +74,25 @@ def test_slow_betas_map_in_half_life() -> None:
 
 def test_learning_rates_keep_their_ratio_to_the_best() -> None:
     at = scale("cpu")
-    size = language_model("1.3B")
     best = at.lr["1.3B"][ADEMAMIX]
-    assert at.learning_rate(3e-4, size, ADEMAMIX) == pytest.approx(best)
-    assert at.learning_rate(6e-4, size, ADEMAMIX) == pytest.approx(2 * best)
+    usual, twice = (run("1.3B", ADEMAMIX, 256_000, lr=lr) for lr in (3e-4, 6e-4))
+    assert at.learning_rate(usual) == pytest.approx(best)
+    assert at.learning_rate(twice) == pytest.approx(2 * best)
 
 
 def test_batches_keep_their_ratio() -> None:
     at = scale("cpu")
-    size = language_model("110M")
-    assert [at.batch_size(b, size) for b in (4, 32, 64, 512)] == [1, 8, 16, 128]
-    with pytest.raises(UserError, match="less than one sequence"):
-        at.batch_size(2, size)
-    assert scale("smoke").batch_size(4, size) == 1
+    usual = run("110M", ADAMW, 256_000)
+    assert [at.map(usual.changed(batch=b)).batch for b in (4, 32, 64, 512)] == [1, 8, 16, 128]
+    with pytest.raises(UserError, match="less than one sample"):
+        at.map(usual.changed(batch=2))
+    assert scale("smoke").map(usual.changed(batch=4)).batch == 1
 
 
 def test_alpha_clipping_decay_and_small_betas_never_change() -> None:
-    for size in language_models():
-        paper, mapped = run(size, ADEMAMIX, 256_000), scale("cpu").map(run(size, ADEMAMIX, 256_000))
+    for size in sizes():
+        whole = run(size.name, ADEMAMIX, 256_000)
+        paper, mapped = whole.spec, scale("cpu").map(whole)
         for field in ("alpha", "beta1", "beta2", "weight_decay"):
             assert getattr(mapped.optimizer, field) == getattr(paper.optimizer, field)
         assert mapped.clipping == paper.clipping
@@ -99,7 +101,7 @@ def test_alpha_clipping_decay_and_small_betas_never_change() -> None:
 def test_a_fork_maps_with_its_parent() -> None:
     trunk = run("110M", ADAMW, 256_000)
     decay = LinearDecay(kind="linear-decay", warmup=3_000, start=190_000, end=240_000)
-    branch = trunk.changed(schedule=decay, fork=Fork(parent=trunk, step=190_000))
+    branch = trunk.branch(190_000, schedule=decay)
     mapped = scale("cpu").map(branch, seed=2)
     assert mapped.fork is not None
     assert mapped.fork.step == scale("cpu").steps(190_000)
@@ -110,9 +112,9 @@ def test_a_fork_maps_with_its_parent() -> None:
 def test_a_branch_keeps_its_trunks_learning_rate() -> None:
     at = scale("cpu")
     adamw, ademamix = run("110M", ADAMW, 256_000), run("110M", ADEMAMIX, 256_000)
-    switched = ademamix.changed(fork=Fork(parent=adamw, step=128_000))
+    switched = adamw.branch(128_000, to=ADEMAMIX)
     assert at.map(switched).optimizer.lr == at.map(adamw).optimizer.lr != at.map(ademamix).optimizer.lr
-    constant = ademamix.changed(schedule=Constant(kind="constant", warmup=3_000))
+    constant = ademamix.changed(schedule=Constant(kind="constant", warmup=3_000)).at_rate_of(ADAMW)
     assert at.map(constant).optimizer.lr == at.map(adamw).optimizer.lr
 
 
@@ -131,7 +133,7 @@ def test_collisions_are_refused_but_at_smoke() -> None:
     at = scale("cpu").model_copy(update={"horizon": 100})
     with pytest.raises(UserError, match="are both 1 at scale"):
         refuse_collisions(at, {2_000, 3_000})
-    refuse_collisions(at.model_copy(update={"name": "smoke"}), {2_000, 3_000})
+    refuse_collisions(at.model_copy(update={"strict": scale("smoke").strict}), {2_000, 3_000})
 
 
 def test_no_steps_of_the_paper_collide_at_cpu() -> None:
@@ -159,7 +161,7 @@ def test_figures_may_share_one_learning_rate() -> None:
     at = scale("cpu")
     adamw, ademamix = run("110M", ADAMW, 256_000), run("110M", ADEMAMIX, 256_000)
     branch = ademamix.branch(90_000, inject=0)
-    mapped = [at.map(spec, lr_of=ADAMW) for spec in (ademamix, branch)]
+    mapped = [at.map(paper.at_rate_of(ADAMW)) for paper in (ademamix, branch)]
     assert {spec.optimizer.lr for spec in mapped} == {at.map(adamw).optimizer.lr}
     assert mapped[1].fork is not None
     assert mapped[1].fork.parent == mapped[0]

@@ -5,18 +5,19 @@ import json
 import pytest
 
 from ademamix.errors import UserError
+from ademamix.optimizers import AdamWConfig
+from ademamix.quantities import ReserveLoss, ValidationLoss
+from ademamix.schedules import Cosine
 from ademamix.spec import (
-    AdamW,
-    Cosine,
     Fork,
     RunSpec,
-    canonical,
     canonical_json,
     override,
     override_known,
     parse,
     unite_observations,
 )
+from ademamix.values import canonical
 
 
 def test_the_id_is_pinned(ademamix_spec: RunSpec) -> None:
@@ -66,7 +67,7 @@ def test_defaults_are_left_out_so_new_fields_keep_old_ids(adamw_spec: RunSpec) -
     assert "beta1" not in data["optimizer"]
     assert data["optimizer"]["kind"] == "adamw"
     explicit = adamw_spec.changed(
-        optimizer=AdamW(kind="adamw", lr=1e-2, weight_decay=0.1, beta1=0.9, beta2=0.999, eps=1e-8)
+        optimizer=AdamWConfig(kind="adamw", lr=1e-2, weight_decay=0.1, beta1=0.9, beta2=0.999, eps=1e-8)
     )
     assert explicit.id == adamw_spec.id
 
@@ -74,7 +75,7 @@ def test_defaults_are_left_out_so_new_fields_keep_old_ids(adamw_spec: RunSpec) -
 def test_a_spec_as_computed_and_as_read_back_are_one(adamw_spec: RunSpec) -> None:
     """0.3·3 is not 0.9, but its twelve digits are: the id must survive being written down."""
     computed = adamw_spec.changed(
-        optimizer=AdamW(kind="adamw", lr=0.1 * 3, weight_decay=0.1, beta1=0.3 * 3, eps=1e-9 * 10)
+        optimizer=AdamWConfig(kind="adamw", lr=0.1 * 3, weight_decay=0.1, beta1=0.3 * 3, eps=1e-9 * 10)
     )
     assert parse(json.loads(canonical_json(computed))).id == computed.id
 
@@ -125,14 +126,15 @@ def test_mistakes_are_named(ademamix_spec: RunSpec, setting: str, message: str) 
 
 
 def test_a_cosine_has_a_horizon_and_a_constant_rate_has_none(adamw_spec: RunSpec) -> None:
-    assert not adamw_spec.extendable
-    assert override(adamw_spec, ["schedule={kind: constant, warmup: 5}"]).extendable
+    assert not adamw_spec.schedule.EXTENDABLE
+    assert override(adamw_spec, ["schedule={kind: constant, warmup: 5}"]).schedule.EXTENDABLE
     assert isinstance(adamw_spec.schedule, Cosine)
 
 
 def test_observations_unite() -> None:
-    united = unite_observations({"a": frozenset({1, 2})}, {"a": frozenset({2, 3}), "b": frozenset({4})})
-    assert united == {"a": {1, 2, 3}, "b": {4}}
+    a, b = ValidationLoss(windows=8), ReserveLoss(batch=1)
+    united = unite_observations({a: frozenset({1, 2})}, {a: frozenset({2, 3}), b: frozenset({4})})
+    assert united == {a: {1, 2, 3}, b: {4}}
 
 
 def test_a_setting_changes_a_branch_and_its_trunk(ademamix_spec: RunSpec, adamw_spec: RunSpec) -> None:

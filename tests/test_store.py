@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 
 from ademamix.errors import UserError
+from ademamix.quantities import ValidationLoss
+from ademamix.records import export, load_record
 from ademamix.spec import Need, RunSpec
-from ademamix.store import Outcome, Store, export, line, load_record
+from ademamix.store import Outcome, Store, line
+
+VALIDATION = ValidationLoss(windows=8)
 
 
 def _complete(store: Store, spec: RunSpec) -> None:
     run = store.run(spec.id)
     run.begin(spec)
-    rows = [{"step": 2, "loss": 3.5, "grad_norm": 1.25}, {"step": 4, "loss": 3.25, "validation_loss": 3.0}]
+    rows = [{"step": 2, "loss": 3.5, "grad_norm": 1.25}, {"step": 4, "loss": 3.25, str(VALIDATION): 3.0}]
     run.metrics_path.write_text("".join(map(line, rows)))
-    run.finish(Outcome("finished", 4, {"validation_loss": [4]}, 1.5, {"torch": "2"}))
+    run.finish(Outcome("finished", 4, {str(VALIDATION): [4]}, 1.5, {"torch": "2"}))
 
 
 def test_a_record_brings_a_run_back(tmp_path: Path, ademamix_spec: RunSpec) -> None:
@@ -98,29 +102,33 @@ def test_a_line_cut_short_is_left_out(tmp_path: Path, ademamix_spec: RunSpec) ->
 
 def test_an_outcome_serves_only_what_was_observed(adamw_spec: RunSpec) -> None:
     def need(until: int, *steps: int) -> Need:
-        return Need(adamw_spec, until, observe={"validation_loss": frozenset(steps)})
+        return Need(adamw_spec, until, observe={VALIDATION: frozenset(steps)})
 
-    finished = Outcome("finished", 60, {"validation_loss": [30, 60]}, 1.0)
+    finished = Outcome("finished", 60, {str(VALIDATION): [30, 60]}, 1.0)
     assert finished.serves(need(60, 30, 60))
     assert finished.serves(need(50, 30))
     assert not finished.serves(need(61))
     assert not finished.serves(need(60, 45))
-    diverged = Outcome("diverged", 40, {"validation_loss": [30]}, 1.0)
+    diverged = Outcome("diverged", 40, {str(VALIDATION): [30]}, 1.0)
     assert diverged.serves(need(60, 30, 60))
     assert not diverged.serves(need(60, 20))
 
 
-def test_running_is_known_by_the_lock(tmp_path: Path, adamw_spec: RunSpec) -> None:
+def test_running_is_known_by_the_owner(tmp_path: Path, adamw_spec: RunSpec) -> None:
     run = Store(tmp_path).run(adamw_spec.id)
     assert run.status()[0] == "new"
     run.begin(adamw_spec)
     assert run.status()[0] == "started"
-    code = (
-        "import sys, time; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); "
-        "print('held', flush=True); time.sleep(60)"
-    )
+    code = """
+import sys, time
+from pathlib import Path
+from ademamix.owner import owning
+with owning(Path(sys.argv[1])):
+    print('held', flush=True)
+    time.sleep(60)
+"""
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(run.folder / "lock")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(run.folder)], stdout=subprocess.PIPE, text=True
     )
     assert holder.stdout is not None
     try:

@@ -111,7 +111,7 @@ class PaperRun:
         for run in self.lineage():
             for part in (run.spec.schedule, run.spec.optimizer):
                 steps = [name for name, role in marks(type(part), Role).items() if role is Role.STEPS]
-                found |= {getattr(part, name) or 0 for name in steps}
+                found |= {value for name in steps if (value := getattr(part, name))}
             found |= {run.fork.step} if run.fork else set()
         return found
 

@@ -1,7 +1,8 @@
 """Language modelling as a run states it; `language_task.py` is what the loop trains."""
 
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import model_validator
 
@@ -32,6 +33,12 @@ class LanguageRun(RunSpec):
         from ademamix.tasks.language_task import LanguageTask
 
         return LanguageTask(self, data_root, device)
+
+    def resized(self, batch: Fraction, strict: bool) -> dict[str, Any]:
+        """Less than one window per update is a shorter window: a batch is counted in tokens."""
+        if batch >= 1:
+            return super().resized(batch, strict)
+        return {"batch": 1, "sequence": max(1, int(batch * self.sequence))}
 
     @property
     def sample(self) -> int:

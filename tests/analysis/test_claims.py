@@ -6,40 +6,48 @@ import pandas as pd
 import pytest
 
 from ademamix.errors import UserError
-from analysis.claims import Claim, Effect, at, difference, final
+from analysis.claims import Claim, Effect, Exact, Measured, Pooled, at, difference, final
+from analysis.judge import rules_of
 from analysis.noise import Noise, read_noise
 
 
-def claim(effects: list[Effect], **changes: object) -> Claim:
+def of(*values: float, runs: int = 2, setup: str = "") -> Effect:
+    """An effect on losses, for which the spread over seeds stands in."""
+    return Effect("e", values, pooled=Pooled(setup, runs))
+
+
+def claim(effects: list[Measured], **changes: object) -> Claim:
     return Claim("name", "statement", "statistic", measure=lambda frame: effects, **changes)  # type: ignore[arg-type]
 
 
-def verdict(effects: list[Effect], scale: str = "cpu", noise: float | None = 0.01, **changes: object) -> str:
-    return str(claim(effects, **changes).judge(pd.DataFrame(), scale, Noise({}, noise))["verdict"])
+def verdict(
+    effects: list[Measured], scale: str = "cpu", noise: float | None = 0.01, **changes: object
+) -> str:
+    return str(claim(effects, **changes).judge(pd.DataFrame(), Noise({}, noise), rules_of(scale))["verdict"])
 
 
 def test_one_seed_needs_more_than_two_sigma_root_two() -> None:
-    assert verdict([Effect("e", (0.029,))]) == "reproduced"
-    assert verdict([Effect("e", (0.028,))]) == "inconclusive"
-    assert verdict([Effect("e", (-0.028,))]) == "inconclusive"
-    assert verdict([Effect("e", (-0.029,))]) == "not reproduced"
+    assert verdict([of(0.029)]) == "reproduced"
+    assert verdict([of(0.028)]) == "inconclusive"
+    assert verdict([of(-0.028)]) == "inconclusive"
+    assert verdict([of(-0.029)]) == "not reproduced"
 
 
 def test_one_seed_without_known_noise_decides_nothing() -> None:
-    assert verdict([Effect("e", (5.0,))], noise=None) == "inconclusive"
+    assert verdict([of(5.0)], noise=None) == "inconclusive"
 
 
 def test_a_difference_of_differences_is_noisier() -> None:
-    assert verdict([Effect("e", (0.039,), runs=4)]) == "inconclusive"
-    assert verdict([Effect("e", (0.041,), runs=4)]) == "reproduced"
+    assert verdict([of(0.039, runs=4)]) == "inconclusive"
+    assert verdict([of(0.041, runs=4)]) == "reproduced"
 
 
 def test_seeds_that_diverged_must_agree() -> None:
     inf = float("inf")
-    assert verdict([Effect("e", (inf, 0.1, 0.2))]) == "reproduced"
-    assert verdict([Effect("e", (inf, -0.1, 0.2))]) == "inconclusive"
-    assert verdict([Effect("e", (-inf, -0.1, -0.2))]) == "not reproduced"
-    assert verdict([Effect("e", (inf, -inf, 0.0))]) == "inconclusive"
+    assert verdict([of(inf, 0.1, 0.2)]) == "reproduced"
+    assert verdict([of(inf, -0.1, 0.2)]) == "inconclusive"
+    assert verdict([of(-inf, -0.1, -0.2)]) == "not reproduced"
+    assert verdict([of(inf, -inf, 0.0)]) == "inconclusive"
 
 
 def test_each_size_has_its_own_noise(tmp_path: Path) -> None:
@@ -50,29 +58,29 @@ def test_each_size_has_its_own_noise(tmp_path: Path) -> None:
     assert noise.of("110M") == pytest.approx(0.01)
     assert noise.of("1.3B") == pytest.approx(0.1)
     assert noise.of("330M") == pytest.approx(((4 * 0.01**2 + 0.1**2) / 5) ** 0.5)
-    assert Effect("e", (0.05,), size="110M").judge(0.0, noise).verdict == "reproduced"
-    assert Effect("e", (0.05,), size="1.3B").judge(0.0, noise).verdict == "inconclusive"
+    assert of(0.05, setup="110M").judge(0.0, noise).verdict == "reproduced"
+    assert of(0.05, setup="1.3B").judge(0.0, noise).verdict == "inconclusive"
     assert read_noise(tmp_path / "absent.csv").of("110M") is None
 
 
 def test_several_seeds_use_their_own_interval() -> None:
-    assert verdict([Effect("e", (0.010, 0.011, 0.012))], noise=9.0) == "reproduced"
-    assert verdict([Effect("e", (0.010, 0.011, -0.012))]) == "inconclusive"
-    assert verdict([Effect("e", (-0.010, -0.011, -0.012))]) == "not reproduced"
+    assert verdict([of(0.010, 0.011, 0.012)], noise=9.0) == "reproduced"
+    assert verdict([of(0.010, 0.011, -0.012)]) == "inconclusive"
+    assert verdict([of(-0.010, -0.011, -0.012)]) == "not reproduced"
 
 
 def test_exact_effects_have_no_noise() -> None:
-    assert verdict([Effect("e", (1e-9,), exact=True)], noise=None) == "reproduced"
-    assert verdict([Effect("e", (0.0,), exact=True)], noise=None) == "not reproduced"
+    assert verdict([Exact("e", 1e-9)], noise=None) == "reproduced"
+    assert verdict([Exact("e", 0.0)], noise=None) == "not reproduced"
 
 
 def test_thresholds_shift_the_question() -> None:
-    assert verdict([Effect("e", (0.5,), exact=True)], threshold=0.6) == "not reproduced"
-    assert verdict([Effect("e", (-0.1,), exact=True)], threshold=-0.5) == "reproduced"
+    assert verdict([Exact("e", 0.5)], threshold=0.6) == "not reproduced"
+    assert verdict([Exact("e", -0.1)], threshold=-0.5) == "reproduced"
 
 
 def test_all_must_hold_unless_fewer_are_asked() -> None:
-    good, bad, unsure = Effect("g", (1.0,)), Effect("b", (-1.0,)), Effect("u", (0.0,))
+    good, bad, unsure = of(1.0), of(-1.0), of(0.0)
     assert verdict([good, good]) == "reproduced"
     assert verdict([good, bad]) == "not reproduced"
     assert verdict([good, unsure]) == "inconclusive"
@@ -82,9 +90,9 @@ def test_all_must_hold_unless_fewer_are_asked() -> None:
 
 
 def test_smoke_judges_nothing_and_tuning_is_circular() -> None:
-    assert verdict([Effect("e", (1.0,))], scale="smoke") == "not run"
-    assert verdict([Effect("e", (1.0,))], tuned=True) == "inconclusive"
-    assert verdict([Effect("e", (1.0,))], scale="paper", tuned=True) == "reproduced"
+    assert verdict([of(1.0)], scale="smoke") == "not run"
+    assert verdict([of(1.0)], tuned=True) == "inconclusive"
+    assert verdict([of(1.0)], scale="paper", tuned=True) == "reproduced"
 
 
 FRAME = pd.DataFrame(
@@ -109,12 +117,12 @@ def test_divergence_is_worse_than_any_loss() -> None:
     frame = pd.concat([FRAME, pd.DataFrame(rows, columns=FRAME.columns)])
     good = final(frame, "a", "AdEMAMix")
     for name in ("bad", "hidden"):
-        effect = difference("d", final(frame, "a", name), good)
+        effect = difference("d", final(frame, "a", name), good, "110M")
         judged = effect.judge(0.0, Noise({}, 0.01))
         assert judged.verdict == "reproduced"
         assert judged.as_json()["value"] == "diverged"
         assert (
-            difference("d", good, final(frame, "a", name)).judge(0.0, Noise({}, 0.01)).verdict
+            difference("d", good, final(frame, "a", name), "110M").judge(0.0, Noise({}, 0.01)).verdict
             == "not reproduced"
         )
 

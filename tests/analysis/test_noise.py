@@ -3,25 +3,24 @@
 from pathlib import Path
 
 import pytest
-from ademamix.settings import ADAMW, ADEMAMIX, run
 
+from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
 from ademamix.plan import Wanted
 from ademamix.scale import scale
-from ademamix.spec import RunSpec
 from ademamix.store import Outcome, Store, line
 from analysis.noise import read_noise, without_m1, write_noise
 
 AT = scale("cpu")
 
 
-def finished(store: Store, paper: RunSpec, seed: int, loss: float) -> Wanted:
+def finished(store: Store, paper: PaperRun, seed: int, loss: float) -> Wanted:
     """A run of the scale that ended at `loss`."""
     spec = AT.map(paper, seed)
     folder = store.run(spec.id)
     folder.begin(spec)
-    folder.metrics_path.write_text(line({"step": 4000, AT.validation_loss: loss}))
+    folder.metrics_path.write_text(line({"step": 4000, str(AT.validation_loss): loss}))
     folder.finish(Outcome("finished", 4000, {}, 1.0))
-    return Wanted(spec, until=4000)
+    return Wanted(spec, until=4000, paper=paper)
 
 
 def test_runs_of_another_batch_searches_and_beta1_0_stay_apart(tmp_path: Path) -> None:

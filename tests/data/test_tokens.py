@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ademamix.training.language import LanguageTask
 
 from ademamix.data import tokens
-from ademamix.data.locate import ensure, folder_of
+from ademamix.data.locate import ensure
 from ademamix.data.sampler import windows
+from ademamix.data.sets import TokenFolder
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
-from ademamix.spec import RunSpec, TokenFolder
+from ademamix.tasks import LanguageRun
+from ademamix.tasks.language_task import LanguageTask
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_set_that_must_be_fetched_is_asked_for(tmp_path: Path) -> None:
     data = TokenFolder(kind="tokens", set="redpajama-v2", tokenizer="sentencepiece-32000")
     with pytest.raises(UserError, match=r"no data: put the token folder of redpajama-v2") as caught:
         ensure(data, tmp_path)
-    assert str(folder_of(data, tmp_path)) in str(caught.value)
+    assert str(data.folder(tmp_path)) in str(caught.value)
 
 
 def test_the_digest_follows_the_content(tmp_path: Path, folder: Path) -> None:
@@ -77,7 +78,7 @@ def test_the_digest_follows_the_content(tmp_path: Path, folder: Path) -> None:
     assert Tokens(tmp_path / "b").digest != before
 
 
-def test_the_language_task_trains_on_the_samplers_windows(data_root: Path, adamw_spec: RunSpec) -> None:
+def test_the_language_task_trains_on_the_samplers_windows(data_root: Path, adamw_spec: LanguageRun) -> None:
     """Whichever update is asked for, in whatever order, across its look-ahead."""
     task = LanguageTask(adamw_spec, data_root, torch.device("cpu"))
     for t in (1, 64, 65, 63, 400, 2):

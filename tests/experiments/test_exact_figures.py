@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ademamix.registry import figures
 
 from ademamix.checkout import checkout
 from analysis.results import Results
 from analysis.tables import read_table
 from experiments.fig18_wrong_direction import figure as fig18
+from experiments.registry import figures
 
 Lines = dict[tuple[str, str], dict[float, float]]
 COMMITTED = checkout() / "figures" / "exact"

@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ademamix.registry import Figure
-from ademamix.report import plan_json
 
-from ademamix import registry
 from ademamix.checkout import checkout
+from ademamix.cli.report import plan_json
 from ademamix.errors import UserError
 from ademamix.plan import entries, unite
+from ademamix.quantities import Quantity
 from ademamix.scale import scale, scales
 from ademamix.spec import RunSpec
 from ademamix.store import Store
+from analysis.artifacts import Figure, needs
 from analysis.draw import write_drawing
 from analysis.judge import judge
 from analysis.results import Results
 from analysis.tables import COLUMNS, read_table, write_table
+from experiments import registry
 
 ROOT = checkout()
 
@@ -36,7 +37,7 @@ def cli(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", scales())
 def test_every_spec_of_every_figure_builds(name: str) -> None:
     at = scale(name)
-    wanted = unite(registry.needs(registry.figures().values(), at))
+    wanted = unite(needs(registry.figures().values(), at))
     assert wanted
     for id, w in wanted.items():
         assert isinstance(w.spec, RunSpec)
@@ -48,7 +49,7 @@ def test_every_spec_of_every_figure_builds(name: str) -> None:
 
 def _paper_runs(*figures: str) -> list[dict]:
     chosen = [found for name in figures for found in registry.named(name)]
-    wanted = unite(registry.needs(chosen, scale("paper")))
+    wanted = unite(needs(chosen, scale("paper")))
     return plan_json(entries(wanted, wanted, Store(Path("/nonexistent"))), scale("paper"))["runs"]
 
 
@@ -181,7 +182,7 @@ class Diverging(Results):
         super().__init__(scale("smoke"), store)
         self.share, self.kinds = share, kinds
 
-    def curve(self, spec: RunSpec, quantity: str, until: int) -> list[tuple[int, float]]:
+    def curve(self, spec: RunSpec, quantity: Quantity, until: int) -> list[tuple[int, float]]:
         whole = super().curve(spec, quantity, until)
         kept = whole[: int(self.share * len(whole))]
         if spec.optimizer.kind not in self.kinds or not whole:

@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ademamix.report import plan_json
 
-from ademamix import registry
 from ademamix.checkout import checkout
+from ademamix.cli.report import plan_json
 from ademamix.plan import entries, unite
+from ademamix.quantities import BatchLoss, Displacement
 from ademamix.scale import scale
 from ademamix.store import Store
+from analysis.artifacts import needs
 from analysis.tables import read_table
+from experiments import registry
 from experiments.fig32_lion.figure import best_at, label
 
 Run = dict[str, Any]
@@ -20,7 +22,7 @@ SMALL, LARGE = 768, 2048  # widths of 110M and 1.3B
 
 def runs(*figures: str) -> list[Run]:
     chosen = [found for name in figures for found in registry.named(name)]
-    wanted = unite(registry.needs(chosen, scale("paper")))
+    wanted = unite(needs(chosen, scale("paper")))
     return plan_json(entries(wanted, wanted, Store(Path("/nonexistent"))), scale("paper"))["runs"]
 
 
@@ -125,7 +127,7 @@ def test_figure_27() -> None:
     assert {o["alpha"] for o in ademamix(found)} == {0.1, 0.3, 0.6, 0.9}
     assert all("alpha_warmup" not in o and "beta3_warmup" not in o for o in ademamix(found))
     observed = {q for f in registry.named("27") for need in f.needs(scale("paper")) for q in need.observe}
-    assert "displacement:1000" in observed
+    assert Displacement(lag=1000) in observed
 
 
 def test_figure_29_is_figure_1c() -> None:
@@ -256,11 +258,11 @@ def test_figure_9_watches_figure_1() -> None:
     assert {need.run.id for need in needs} <= {run["id"] for run in runs("1a")}
     assert {need.until for need in needs} == {256_000}
     for need in needs:
-        assert set(need.observe) == {f"batch_loss:{tau}" for tau in range(30_000, 250_001, 10_000)}
-        steps = need.observe["batch_loss:180000"]
+        assert set(need.observe) == {BatchLoss(update=tau) for tau in range(30_000, 250_001, 10_000)}
+        steps = need.observe[BatchLoss(update=180_000)]
         assert {179_999, 180_049, 189_999} <= steps
         assert (min(steps), max(steps)) == (179_999, 189_999)
-        assert max(need.observe["batch_loss:250000"]) == 255_999
+        assert max(need.observe[BatchLoss(update=250_000)]) == 255_999
 
 
 def test_figure_11() -> None:

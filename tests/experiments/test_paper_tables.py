@@ -4,17 +4,23 @@ import csv
 import io
 
 import pytest
-from ademamix.models.sizes import parameters
-from ademamix.settings import language_model, language_models
-from experiments.tables import TABLES, counted, table_number
 
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
-from ademamix.scale import scale
+from ademamix.paper.language import sizes
+from ademamix.scale import Scale, scale
 from analysis import typeset
 from analysis.typeset import PaperTable, Value, number
+from experiments.registry import named_table, tables
+from experiments.setup_tables.cells import counted
 
 FIGURES = checkout() / "figures"
+
+
+def made(number: int, at: Scale | None = None) -> PaperTable:
+    """A table with the paper's values, or with a scale's beside them."""
+    found: PaperTable = tables()[str(number)].typeset(at)
+    return found
 
 
 def cells(table: PaperTable, column: str) -> dict[str, str]:
@@ -27,7 +33,7 @@ def cells(table: PaperTable, column: str) -> dict[str, str]:
 
 
 def test_table_1() -> None:
-    table = TABLES[1](None)
+    table = made(1)
     sizes = {"110M": ("768", "12", "12"), "330M": ("1,024", "16", "24"), "1.3B": ("2,048", "16", "24")}
     assert list(table.columns) == list(sizes)
     for size, (hidden, heads, layers) in sizes.items():
@@ -48,8 +54,8 @@ def test_table_1() -> None:
     ],
 )  # fmt: skip
 def test_tables_2_to_4(table: int, lr: tuple[str, str], clipping: str, alpha: str, batch: str) -> None:
-    made = TABLES[table](None)
-    adamw, ademamix = cells(made, "AdamW"), cells(made, "AdEMAMix")
+    found = made(table)
+    adamw, ademamix = cells(found, "AdamW"), cells(found, "AdEMAMix")
     assert (adamw["learning rate"], ademamix["learning rate"]) == lr
     assert (adamw["α"], ademamix["α"]) == ("", alpha)
     assert (adamw["β3"], ademamix["β3"]) == ("", "0.999, **0.9999**, 0.99999")
@@ -63,7 +69,7 @@ def test_tables_2_to_4(table: int, lr: tuple[str, str], clipping: str, alpha: st
 
 
 def test_tables_5_and_6() -> None:
-    small, large = (cells(TABLES[5](None), size) for size in ("24M", "86M"))
+    small, large = (cells(made(5), size) for size in ("24M", "86M"))
     assert (small["embedding size"], small["MLP hidden size"], small["attention heads"]) == (
         "384",
         "1,536",
@@ -76,7 +82,7 @@ def test_tables_5_and_6() -> None:
     )
     assert small["parameters without a head, counted"].startswith("21,")  # the paper's slip: not 24M
     assert small["parameters with 10,450 classes, counted"].startswith("25,")
-    found = [cells(TABLES[6](None), column) for column in TABLES[6](None).columns]
+    found = [cells(made(6), column) for column in made(6).columns]
     rates = ["1e-3, **3e-3**, 5e-3", "**1e-3**, 3e-3", "1e-3, 3e-3, **5e-3**"]
     assert [f["learning rate"] for f in found] == rates
     assert found[2]["weight decay λ"] == "0.03, 0.1, **0.3**, 0.5, 0.7"
@@ -85,7 +91,7 @@ def test_tables_5_and_6() -> None:
 
 
 def test_table_8() -> None:
-    assert cells(TABLES[8](None), "Lion") == {
+    assert cells(made(8), "Lion") == {
         "learning rate": "5e-5, 1e-4, 2e-4, **4e-4**, 6e-4, 8e-4, 1e-3",
         "weight decay λ": "0.01, 0.125, 0.166, **0.25**, 0.5, 1",
         "gradient clipping": "1, **0.5**",
@@ -95,27 +101,26 @@ def test_table_8() -> None:
 
 
 def test_a_scale_stands_beside_the_paper() -> None:
-    table = TABLES[4](scale("cpu"))
+    table = made(4, scale("cpu"))
     assert list(table.columns) == ["AdamW", "AdamW, cpu", "AdEMAMix", "AdEMAMix, cpu"]
     own = cells(table, "AdEMAMix, cpu")
     assert own["learning rate"] == f"**{number(scale('cpu').lr['1.3B']['ademamix'])}**"
     assert own["shortest training T (steps)"] == "4,000"
-    paper = TABLES[2](scale("paper"))
+    paper = made(2, scale("paper"))
     assert cells(paper, "AdEMAMix, paper")["learning rate"] == "**1e-3**"
 
 
 def test_parameters_counted_without_torch_are_those_of_the_real_models() -> None:
-    for size in language_models():
-        model = language_model(size).model
-        assert counted(model) == parameters(model)
+    for size in sizes():
+        assert counted(size.model) == size.model.parameters()
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", tables())
 @pytest.mark.parametrize("folder", ["exact", "cpu"])
-def test_committed_tables_are_not_stale(table: int, folder: str) -> None:
-    made = TABLES[table](None if folder == "exact" else scale(folder))
+def test_committed_tables_are_not_stale(table: str, folder: str) -> None:
+    fresh = tables()[table].typeset(None if folder == "exact" else scale(folder))
     for suffix, text in (("md", typeset.markdown), ("csv", typeset.csv), ("tex", typeset.latex)):
-        assert (FIGURES / folder / f"table-{table}.{suffix}").read_text() == text(made), "run 'make tables'"
+        assert (FIGURES / folder / f"table-{table}.{suffix}").read_text() == text(fresh), "run 'make tables'"
 
 
 @pytest.mark.parametrize(
@@ -144,4 +149,4 @@ def test_three_formats_of_one_table() -> None:
 )
 def test_unknown_tables_are_named(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        table_number(name)
+        named_table(name)

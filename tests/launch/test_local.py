@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ademamix.launch.local import launch
+from ademamix.launch.local import Local
 from ademamix.spec import Fork, RunSpec, override
 from ademamix.store import Store
 from ademamix.training.job import Job
@@ -42,14 +42,14 @@ def test_trunks_before_branches_and_failures_contained(
     jobs = [job(of_broken), job(branch), job(broken, frozenset({10})), job(trunk, frozenset({10}))]
     display = Recorder()
     store = Store(tmp_path)
-    failed, code = launch(jobs, store, data_root, ["cpu", "cpu"], 1, display)
-    assert code == 0
-    assert {j.spec.id for j in failed} == {broken.id, of_broken.id}
+    done = Local(["cpu", "cpu"], 1).launch(jobs, store, data_root, display)
+    assert done.exit_code == 0
+    assert {j.spec.id for j in done.failed} == {broken.id, of_broken.id}
     assert display.events.index(("ended", trunk.id)) < display.events.index(("started", branch.id))
     assert ("skipped", of_broken.id) in display.events
     assert "no data" in store.run(broken.id).failure_path.read_text()
-    for done in (trunk, branch):
-        assert store.run(done.id).status()[0] == "finished"
+    for finished in (trunk, branch):
+        assert store.run(finished.id).status()[0] == "finished"
     assert store.run(trunk.id).checkpoint_steps() == {10}
 
 
@@ -58,7 +58,7 @@ def test_the_number_of_workers_changes_no_result(
 ) -> None:
     jobs = [job(adamw_spec.changed(seed=seed)) for seed in range(3)]
     for workers in (1, 3):
-        launch(jobs, Store(tmp_path / str(workers)), data_root, ["cpu"] * workers, 1, Recorder())
+        Local(["cpu"] * workers, 1).launch(jobs, Store(tmp_path / str(workers)), data_root, Recorder())
     for j in jobs:
         one, three = (Store(tmp_path / w).run(j.spec.id).metrics() for w in ("1", "3"))
         assert one == three

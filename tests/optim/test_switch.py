@@ -8,27 +8,25 @@ import torch
 from torch import nn
 
 from ademamix import AdEMAMix
-from ademamix.optim.build import build
 from ademamix.optim.switch import carry_over
-from ademamix.spec import AdamW as AdamWSpec
-from ademamix.spec import AdEMAMix as AdEMAMixSpec
+from ademamix.optimizers import AdamWConfig, AdEMAMixConfig
 
-ADAMW = AdamWSpec(kind="adamw", lr=1e-2, weight_decay=0.1)
-ADEMAMIX = AdEMAMixSpec(kind="ademamix", lr=1e-2, weight_decay=0.1, beta3=0.99, alpha=4.0, alpha_warmup=10)
+ADAMW = AdamWConfig(kind="adamw", lr=1e-2, weight_decay=0.1)
+ADEMAMIX = AdEMAMixConfig(kind="ademamix", lr=1e-2, weight_decay=0.1, beta3=0.99, alpha=4.0, alpha_warmup=10)
 
 
-def _trained(spec: AdamWSpec, steps: int = 5) -> tuple[torch.Tensor, torch.optim.Optimizer]:
+def _trained(spec: AdamWConfig, steps: int = 5) -> tuple[torch.Tensor, torch.optim.Optimizer]:
     p = torch.ones(3, requires_grad=True)
-    optimizer = build(spec, [p])
+    optimizer = spec.build([p])
     for i in range(steps):
         p.grad = torch.full((3,), 0.1 * (i + 1))
         optimizer.step()
     return p, optimizer
 
 
-def _switched(old: AdamWSpec, new: AdamWSpec) -> tuple[torch.Tensor, torch.optim.Optimizer, dict]:
+def _switched(old: AdamWConfig, new: AdamWConfig) -> tuple[torch.Tensor, torch.optim.Optimizer, dict]:
     p, trunk = _trained(old)
-    branch = build(new, [p])
+    branch = new.build([p])
     carry_over(trunk.state_dict()["state"], branch)
     return p, branch, dict(trunk.state[p])
 

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from ademamix.optim.ademamix import AdEMAMix
-from ademamix.optim.build import build
 from ademamix.optim.schedules import beta3_at, convex_form, convex_weights
 from ademamix.optim.switch import carry_over
 from ademamix.optim.variants import Ad3EMAMix, ConvexAdEMAMix, RampedAdamW
-from ademamix.spec import Lion
+from ademamix.optimizers import LionConfig
 
 STEPS = 30
 
@@ -24,7 +23,7 @@ def gradients(seed: int = 0) -> list[Tensor]:
 def test_lion_is_the_papers() -> None:
     """θ ← θ − η(sign(α·m + (1−α)·g) + λθ), then m ← β·m + (1−β)·g."""
     p = torch.ones(9, dtype=torch.float64, requires_grad=True)
-    optimizer = build(Lion(kind="lion", lr=1e-2, alpha=0.7, beta=0.99, weight_decay=0.25), [p])
+    optimizer = LionConfig(kind="lion", lr=1e-2, alpha=0.7, beta=0.99, weight_decay=0.25).build([p])
     theta, m = [1.0] * 9, [0.0] * 9
     for g in gradients():
         p.grad = g

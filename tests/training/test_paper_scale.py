@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ademamix.registry import figures
-from ademamix.training.language import LanguageTask
-from ademamix.training.loop import Trainer
 
 from ademamix.data import tokens
-from ademamix.data.locate import folder_of
-from ademamix.models.transformer import Transformer
+from ademamix.models.transformer_network import Transformer
 from ademamix.plan import Wanted, entries
 from ademamix.scale import scale
 from ademamix.spec import override
 from ademamix.store import Store
+from ademamix.tasks import LanguageRun
+from ademamix.tasks.language_task import LanguageTask
 from ademamix.training.job import job_of
+from ademamix.training.trainer import Trainer
+from experiments.registry import figures
 from tests.experiments.test_figures import cli
 
 
@@ -28,11 +28,12 @@ def test_two_updates_of_figure_12(tmp_path: Path) -> None:
         need.run for need in figures()["12"].needs(at) if getattr(need.run.optimizer, "alpha", None) == 10
     )
     one = override(spec, ["batch=1"])
+    assert isinstance(one, LanguageRun)
     # Every window is the same, so that the loss on the next batch must fall, however small the step.
     period = np.random.default_rng(0).integers(0, 32_000, 1024)
     text = np.tile(period, 6)
     splits = {"train": [text], "validation": [text[:2050]], "reserve": [text[:2050]]}
-    tokens.write(folder_of(spec.data, tmp_path / "data"), splits, 32_000, {"kind": "test"})
+    tokens.write(spec.data.folder(tmp_path / "data"), splits, 32_000, {"kind": "test"})
 
     done = cli(
         "run", "--figure", "12a", "--scale", "paper", "--set", "batch=1", "--until", "2",
@@ -63,7 +64,7 @@ def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     state = trainer.optimizer.state[trainer.model.tokens.weight]
     assert {v.dtype for v in state.values() if isinstance(v, torch.Tensor)} == {torch.float32}
     assert trainer.model.tokens.weight.dtype == torch.float32
-    first, second = trainer.window.values[0, :2].tolist()
+    first, second = trainer.losses.values[0, :2].tolist()
     assert 10 < first < 11  # ln 32,000 is 10.4: nothing is known yet
     assert second < first
     assert row["loss"] == pytest.approx((first + second) / 2, rel=1e-3)

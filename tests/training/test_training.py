@@ -15,20 +15,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ademamix.training.language import LanguageTask
-from ademamix.training.loop import Trainer
-from ademamix.training.loop import train as train_loop
 
 from ademamix.errors import UserError
+from ademamix.optimizers import LionConfig
 from ademamix.plan import Branch, entries, unite
-from ademamix.spec import Constant, Fork, Lion, Need, RunSpec, override
+from ademamix.quantities import BatchLoss, Displacement, MomentumNorm, ReserveLoss, ValidationLoss
+from ademamix.schedules import Constant
+from ademamix.spec import Fork, Need, RunSpec, override
 from ademamix.store import Store
+from ademamix.tasks import LanguageRun
+from ademamix.tasks.language_task import LanguageTask
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
-from ademamix.training.log import Metrics
+from ademamix.training.session import Session
+from ademamix.training.trainer import Trainer
 from ademamix.training.worker import work
 
-VALIDATION = "validation_loss:8"
+VALIDATION = ValidationLoss(windows=8)
+NAME = str(VALIDATION)
 OBSERVE = {VALIDATION: frozenset({20, 40, 60})}
 
 
@@ -70,33 +74,33 @@ def same(a: Any, b: Any) -> bool:
 
 
 @pytest.fixture
-def trained(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> Path:
+def trained(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> Path:
     """A store with the run trained to its end without interruption."""
     root = tmp_path / "straight"
     assert train(job(ademamix_spec), root, data_root) == 0
     return root
 
 
-def test_golden_curve(trained: Path, ademamix_spec: RunSpec) -> None:
+def test_golden_curve(trained: Path, ademamix_spec: LanguageRun) -> None:
     """Fifty steps and more of loss, to tolerances that other CPUs and torch versions keep."""
     rows = Store(trained).run(ademamix_spec.id).metrics()
     golden = json.loads((Path(__file__).parent / "golden_curve.json").read_text())
     assert [row["step"] for row in rows] == [row["step"] for row in golden]
     for row, expected in zip(rows, golden, strict=True):
         assert row == pytest.approx(expected, rel=2e-3)
-    assert rows[-1][VALIDATION] < 0.95 * rows[0]["loss"]
+    assert rows[-1][NAME] < 0.95 * rows[0]["loss"]
 
 
-def test_the_outcome_says_what_was_done(trained: Path, ademamix_spec: RunSpec) -> None:
+def test_the_outcome_says_what_was_done(trained: Path, ademamix_spec: LanguageRun) -> None:
     outcome = Store(trained).run(ademamix_spec.id).outcome()
     assert outcome is not None
     assert (outcome.status, outcome.step) == ("finished", 60)
-    assert outcome.observed == {VALIDATION: [20, 40, 60]}
+    assert outcome.observed == {NAME: [20, 40, 60]}
     assert outcome.machine["torch"] == torch.__version__
 
 
 def test_observing_logging_and_saving_change_no_bit(
-    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     quiet = job(ademamix_spec, observe={}, log_every=60)
     busy = job(
@@ -114,10 +118,12 @@ def test_observing_logging_and_saving_change_no_bit(
             assert same(state(root, ademamix_spec)[part], straight[part])
 
 
-def test_displacements_and_momentum_norms(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+def test_displacements_and_momentum_norms(
+    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
+) -> None:
     """Against checkpoints; a stop between the two ends of a displacement changes nothing."""
-    lag, ends, norm = 7, frozenset({7, 40, 60}), "momentum_norm:exp_avg_slow"
-    observe = {**OBSERVE, f"displacement:{lag}": ends, norm: frozenset({40})}
+    lag, ends, norm = 7, frozenset({7, 40, 60}), MomentumNorm(moment="exp_avg_slow")
+    observe = {**OBSERVE, Displacement(lag=lag): ends, norm: frozenset({40})}
     keep = frozenset({33, 40, 53, 60})
     straight, halting = tmp_path / "straight", tmp_path / "halting"
     wanted = job(ademamix_spec, observe=observe, keep=keep)
@@ -129,25 +135,23 @@ def test_displacements_and_momentum_norms(tmp_path: Path, data_root: Path, adema
         assert rows[end][f"displacement:{lag}"] == pytest.approx(moved, rel=1e-6)
     assert rows[7]["displacement:7"] > 0  # from the initial weights
     slow = [s["exp_avg_slow"] for s in state(straight, ademamix_spec, 40)["optimizer"]["state"].values()]
-    assert rows[40][norm] == pytest.approx(float(torch.cat([m.flatten() for m in slow]).norm()), rel=1e-5)
+    assert rows[40][str(norm)] == pytest.approx(
+        float(torch.cat([m.flatten() for m in slow]).norm()), rel=1e-5
+    )
 
     run = Store(halting).run(ademamix_spec.id)
     run.begin(ademamix_spec)
-    stopped = Trainer(wanted, LanguageTask(ademamix_spec, data_root, torch.device("cpu")))
-
-    class AtStep36:
-        def __bool__(self) -> bool:
-            return stopped.step >= 36
-
-    metrics = Metrics(run.metrics_path, 0)
-    train_loop(stopped, metrics, run, AtStep36())  # type: ignore[arg-type]
-    metrics.close()
+    task = LanguageTask(ademamix_spec, data_root, torch.device("cpu"))
+    stopped = Trainer(wanted, task)
+    with Session(wanted, run, task, stopped) as session:
+        while stopped.step < 36:
+            session.step(stop=stopped.step == 35)
     assert max(run.checkpoint_steps()) == 36
     assert train(wanted, halting, data_root) == 0
     assert {row["step"]: row for row in run.metrics()} == rows
 
 
-def test_gradient_norms_before_and_after_clipping(data_root: Path, ademamix_spec: RunSpec) -> None:
+def test_gradient_norms_before_and_after_clipping(data_root: Path, ademamix_spec: LanguageRun) -> None:
     """Against the gradients that the optimizer is given."""
     spec = ademamix_spec.changed(clipping=0.8)
     trainer = Trainer(job(spec), LanguageTask(spec, data_root, torch.device("cpu")))
@@ -161,18 +165,19 @@ def test_gradient_norms_before_and_after_clipping(data_root: Path, ademamix_spec
     trainer.optimizer.step = step  # type: ignore[method-assign, assignment]
     for t in range(1, 8):
         trainer.update(t)
-    row, _ = trainer.window.close()
+    row, _ = trainer.losses.close()
     assert row is not None
     assert row["grad_norm_clipped"] == pytest.approx(float(torch.stack(given).mean()), rel=1e-4)
     assert row["grad_norm_clipped"] < row["grad_norm"]
 
 
 def test_losses_on_held_out_and_on_training_batches(
-    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     """Against the losses of checkpoints on the same batches, through a branch that trains on one."""
     branch = ademamix_spec.branch(29, inject=1)
-    observe = {"reserve_loss:1": frozenset({20, 30, 40}), "batch_loss:33": frozenset({32, 40})}
+    reserve, followed = ReserveLoss(batch=1), BatchLoss(update=33)
+    observe = {reserve: frozenset({20, 30, 40}), followed: frozenset({32, 40})}
     trunk_job = job(ademamix_spec, observe=observe, keep=frozenset({20, 29, 30, 32, 40}), until=40)
     branch_job = job(branch, observe=observe, keep=frozenset({30, 40}), until=40)
     assert train(trunk_job, tmp_path, data_root) == 0
@@ -181,16 +186,18 @@ def test_losses_on_held_out_and_on_training_batches(
     model = task.model()
     for spec, first in ((ademamix_spec, 0), (branch, 29)):
         rows = {row["step"]: row for row in Store(tmp_path).run(spec.id).metrics()}
-        for quantity, batch in (("reserve_loss:1", task.reserve(1)), ("batch_loss:33", task.batch(33))):
+        for quantity, batch in ((reserve, task.reserve(1)), (followed, task.batch(33))):
             for step in {s for s in observe[quantity] if s > first} - ({32} if first else set()):
                 model.load_state_dict(state(tmp_path, spec, step)["model"])
                 with torch.inference_mode():
-                    assert rows[step][quantity] == pytest.approx(float(task.loss(model, batch)), rel=1e-5)
-    last = [Store(tmp_path).run(spec.id).metrics()[-1]["reserve_loss:1"] for spec in (ademamix_spec, branch)]
+                    assert rows[step][str(quantity)] == pytest.approx(
+                        float(task.loss(model, batch)), rel=1e-5
+                    )
+    last = [Store(tmp_path).run(spec.id).metrics()[-1][str(reserve)] for spec in (ademamix_spec, branch)]
     assert last[1] < last[0]  # what was trained on once is known better
 
 
-def test_held_out_batches_share_no_window(data_root: Path, ademamix_spec: RunSpec) -> None:
+def test_held_out_batches_share_no_window(data_root: Path, ademamix_spec: LanguageRun) -> None:
     task = LanguageTask(ademamix_spec, data_root, torch.device("cpu"))
     other = LanguageTask(ademamix_spec.reseeded(5), data_root, torch.device("cpu"))
     split = task.tokens.split("reserve", ademamix_spec.sequence)
@@ -204,11 +211,11 @@ def test_held_out_batches_share_no_window(data_root: Path, ademamix_spec: RunSpe
 
 
 def test_micro_batches_give_the_same_gradient(
-    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     assert train(job(ademamix_spec, micro_batch=3), tmp_path, data_root) == 0
     rows, others = (Store(r).run(ademamix_spec.id).metrics() for r in (trained, tmp_path))
-    assert rows[-1][VALIDATION] == pytest.approx(others[-1][VALIDATION], rel=1e-3)
+    assert rows[-1][NAME] == pytest.approx(others[-1][NAME], rel=1e-3)
 
 
 def _process(the_job: Job, root: Path, data_root: Path, extra: str = "") -> subprocess.Popen[str]:
@@ -220,13 +227,13 @@ def _process(the_job: Job, root: Path, data_root: Path, extra: str = "") -> subp
     code = f"""
 import pickle, sys, time
 from pathlib import Path
-from ademamix.training import loop, worker
-update = loop.Trainer.update
+from ademamix.training import trainer, worker
+update = trainer.Trainer.update
 def slow(self, t):
     update(self, t)
     time.sleep(0.01)
     print(t, flush=True)
-loop.Trainer.update = slow
+trainer.Trainer.update = slow
 {extra}
 job = pickle.loads(Path({str(path)!r}).read_bytes())
 sys.exit(worker.work(job, Path({str(root)!r}), Path({str(data_root)!r}), "cpu", 1))
@@ -242,7 +249,7 @@ def _wait_for_step(process: subprocess.Popen[str], step: int) -> None:
 
 
 def test_sigkill_at_random_moments_changes_no_bit(
-    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     root = tmp_path / "killed"
     often = job(ademamix_spec, checkpoint_seconds=0.03)
@@ -263,11 +270,11 @@ def test_sigkill_at_random_moments_changes_no_bit(
 
 
 def test_a_killed_branch_resumes_as_if_nothing_had_happened(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, ademamix_spec: RunSpec
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun, ademamix_spec: LanguageRun
 ) -> None:
     """One that switches optimizers, injects a batch, and is observed on it."""
     branch = adamw_spec.branch(20, inject=0, optimizer=ademamix_spec.optimizer)
-    observe = {"reserve_loss:0": frozenset({21, 40, 60})}
+    observe = {ReserveLoss(batch=0): frozenset({21, 40, 60})}
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     for root in (straight, killed):
         assert train(job(adamw_spec, keep=frozenset({20}), until=20), root, data_root) == 0
@@ -286,7 +293,7 @@ def test_a_killed_branch_resumes_as_if_nothing_had_happened(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_and_the_shells_exit_code(
-    number: int, trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    number: int, trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     root = tmp_path / "stopped"
     process = _process(job(ademamix_spec), root, data_root)
@@ -303,7 +310,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_shells_exit_code(
 
 
 def test_an_unreadable_checkpoint_is_passed_over_with_a_warning(
-    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     root = tmp_path / "torn"
     process = _process(job(ademamix_spec, checkpoint_seconds=0.0), root, data_root)
@@ -320,7 +327,7 @@ def test_an_unreadable_checkpoint_is_passed_over_with_a_warning(
 
 
 def test_a_branch_that_changes_nothing_ends_as_its_trunk(
-    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     assert train(job(ademamix_spec, keep=frozenset({21, 60})), tmp_path, data_root) == 0
     branch = ademamix_spec.changed(fork=Fork(parent=ademamix_spec, step=21))
@@ -332,23 +339,25 @@ def test_a_branch_that_changes_nothing_ends_as_its_trunk(
 
 
 def test_a_branch_goes_on_with_whatever_its_optimizer_keeps(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun
 ) -> None:
     """A growing β1 counts its steps in the groups; Lion has a state of its own."""
     ramped = override(adamw_spec, ["optimizer.beta1=0.99", "optimizer.beta1_warmup=50"])
-    lion = adamw_spec.changed(optimizer=Lion(kind="lion", lr=1e-3, alpha=0.9, beta=0.99, weight_decay=0.1))
+    lion = adamw_spec.changed(
+        optimizer=LionConfig(kind="lion", lr=1e-3, alpha=0.9, beta=0.99, weight_decay=0.1)
+    )
     for trunk in (ramped, lion):
         assert train(job(trunk, keep=frozenset({21, 60})), tmp_path, data_root) == 0
         assert train(job(trunk.branch(21)), tmp_path, data_root) == 0
         assert same(state(tmp_path, trunk.branch(21))["model"], state(tmp_path, trunk)["model"])
     switched = lion.branch(21, optimizer=adamw_spec.optimizer)
     assert train(job(switched), tmp_path, data_root) == FAILED
-    assert "cannot go on from lion" in Store(tmp_path).run(switched.id).failure()
+    assert "cannot go on from Lion" in Store(tmp_path).run(switched.id).failure()
 
 
-def test_injecting_changes_exactly_one_batch(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
-    from ademamix.training.language import LanguageTask
-
+def test_injecting_changes_exactly_one_batch(
+    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
+) -> None:
     branch = ademamix_spec.changed(fork=Fork(parent=ademamix_spec, step=21, inject=1))
     tasks = [LanguageTask(s, data_root, torch.device("cpu")) for s in (ademamix_spec, branch)]
     differ = [t for t in range(22, 61) if not torch.equal(tasks[0].batch(t), tasks[1].batch(t))]
@@ -357,19 +366,19 @@ def test_injecting_changes_exactly_one_batch(tmp_path: Path, data_root: Path, ad
 
 
 def test_switching_optimizers_through_a_fork(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, ademamix_spec: RunSpec
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun, ademamix_spec: LanguageRun
 ) -> None:
     assert train(job(adamw_spec, keep=frozenset({20, 60})), tmp_path, data_root) == 0
     plain = override(ademamix_spec, ["optimizer.alpha=0"]).changed(fork=Fork(parent=adamw_spec, step=20))
     assert train(job(plain), tmp_path, data_root) == 0
-    ends = [Store(tmp_path).run(s.id).metrics()[-1][VALIDATION] for s in (adamw_spec, plain)]
+    ends = [Store(tmp_path).run(s.id).metrics()[-1][NAME] for s in (adamw_spec, plain)]
     assert ends[0] == pytest.approx(ends[1], rel=1e-4)  # α = 0 is AdamW
     optimizer = state(tmp_path, plain)["optimizer"]["state"][0]
     assert (optimizer["schedule_start"], float(optimizer["step"])) == (20, 60.0)
 
 
 def test_a_missing_trunk_checkpoint_fails_that_run_in_one_line(
-    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     branch = ademamix_spec.changed(fork=Fork(parent=ademamix_spec, step=21))
     assert train(job(branch), tmp_path, data_root) == FAILED
@@ -379,7 +388,7 @@ def test_a_missing_trunk_checkpoint_fails_that_run_in_one_line(
 
 
 def test_divergence_is_a_result_and_its_branches_share_it(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun
 ) -> None:
     wild = override(adamw_spec, ["optimizer.lr=1e38", "clipping=null", "schedule.warmup=null"])
     assert train(job(wild, keep=frozenset({50})), tmp_path, data_root) == 0
@@ -395,7 +404,7 @@ def test_divergence_is_a_result_and_its_branches_share_it(
 
 
 def test_a_constant_rate_is_extended_not_retrained(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun
 ) -> None:
     trunk = adamw_spec.changed(schedule=Constant(kind="constant", warmup=5))
     short = job(trunk, until=30, keep=frozenset(), observe={VALIDATION: frozenset({20})})
@@ -411,7 +420,7 @@ def test_a_constant_rate_is_extended_not_retrained(
 
 
 def test_extending_needs_no_checkpoint_of_branches_that_are_done(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun
 ) -> None:
     trunk = adamw_spec.changed(schedule=Constant(kind="constant", warmup=5))
     assert train(job(trunk, until=30, keep=frozenset({20}), observe={}), tmp_path, data_root) == 0
@@ -422,7 +431,7 @@ def test_extending_needs_no_checkpoint_of_branches_that_are_done(
 
 
 def test_a_shorter_want_leaves_the_progress_of_a_longer_one(
-    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec
+    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     root = tmp_path / "store"
     process = _process(job(ademamix_spec), root, data_root)
@@ -436,20 +445,18 @@ def test_a_shorter_want_leaves_the_progress_of_a_longer_one(
 
 
 def test_a_run_that_lacks_an_observation_is_trained_again_whole(
-    trained: Path, data_root: Path, ademamix_spec: RunSpec
+    trained: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     more = {VALIDATION: frozenset({10, 20, 40, 60})}
     assert train(job(ademamix_spec, observe=more), trained, data_root) == 0
     rows = Store(trained).run(ademamix_spec.id).metrics()
-    assert [r["step"] for r in rows if VALIDATION in r] == [10, 20, 40, 60]
+    assert [r["step"] for r in rows if NAME in r] == [10, 20, 40, 60]
 
 
 def test_an_overflowing_gradient_is_not_yet_divergence(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Gradients are finite, their norm is not: the run goes on, without a norm to log."""
-    from ademamix.training.language import LanguageTask
-
     plain = LanguageTask.loss
 
     def overflowing(self: LanguageTask, model: torch.nn.Module, windows: torch.Tensor) -> torch.Tensor:
@@ -463,19 +470,33 @@ def test_an_overflowing_gradient_is_not_yet_divergence(
     assert [sorted(row) for row in rows] == [["loss", "step"]] * 3
 
 
-def test_an_infinite_observation_is_divergence(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+def test_an_infinite_observation_is_stored_and_changes_nothing_else(
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ademamix.training.observe import Observer
 
+    assert train(job(adamw_spec), tmp_path / "finite", data_root) == 0
     monkeypatch.setattr(Observer, "measure", lambda self, quantity: float("nan"))
-    assert train(job(adamw_spec), tmp_path, data_root) == 0
-    outcome = Store(tmp_path).run(adamw_spec.id).outcome()
-    assert outcome is not None
-    assert (outcome.status, outcome.step) == ("diverged", 20)
+    assert train(job(adamw_spec), tmp_path / "infinite", data_root) == 0
+    finite, infinite = (Store(tmp_path / name).run(adamw_spec.id) for name in ("finite", "infinite"))
+    before, after = finite.outcome(), infinite.outcome()
+    assert before is not None
+    assert after is not None
+    assert (after.status, after.step) == ("finished", 60)
+    assert replace(after, seconds=before.seconds) == before
+    assert {row["step"]: row[NAME] for row in infinite.metrics() if NAME in row} == {
+        20: None,
+        40: None,
+        60: None,
+    }
+    hidden = [{**row, NAME: None} if NAME in row else row for row in finite.metrics()]
+    assert infinite.metrics() == hidden
+    assert same(state(tmp_path / "infinite", adamw_spec), state(tmp_path / "finite", adamw_spec))
 
 
-def test_a_branch_of_a_diverged_trunk_is_done(tmp_path: Path, data_root: Path, adamw_spec: RunSpec) -> None:
+def test_a_branch_of_a_diverged_trunk_is_done(
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun
+) -> None:
     wild = override(adamw_spec, ["optimizer.lr=1e38", "clipping=null", "schedule.warmup=null"])
     branch = wild.changed(fork=Fork(parent=wild, step=50))
     wanted = unite({"1": [Need(branch, 60, observe={VALIDATION: frozenset({1, 20, 60})})]})
@@ -487,7 +508,7 @@ def test_a_branch_of_a_diverged_trunk_is_done(tmp_path: Path, data_root: Path, a
 
 
 def test_what_a_finished_branch_needed_is_not_trained_again(
-    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    tmp_path: Path, data_root: Path, adamw_spec: LanguageRun
 ) -> None:
     """A launcher with an old plan comes to a trunk whose branch another one has finished."""
     branch = adamw_spec.changed(fork=Fork(parent=adamw_spec, step=20))
@@ -501,15 +522,15 @@ def test_what_a_finished_branch_needed_is_not_trained_again(
     assert process.returncode == 0
 
 
-def test_two_workers_train_a_run_once(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+def test_two_workers_train_a_run_once(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
     both = [_process(job(ademamix_spec), tmp_path / "store", data_root) for _ in range(2)]
     steps = [p.communicate(timeout=60)[0].split() for p in both]
     assert [p.returncode for p in both] == [0, 0]
     assert sorted(map(len, steps)) == [0, 60]
 
 
-def test_a_crash_leaves_its_traceback(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
-    extra = "loop.Trainer.observe = lambda self: 1 / 0"
+def test_a_crash_leaves_its_traceback(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
+    extra = "trainer.Trainer.observe = lambda self: 1 / 0"
     process = _process(job(ademamix_spec), tmp_path / "store", data_root, extra)
     assert process.wait(timeout=60) == FAILED
     run = Store(tmp_path / "store").run(ademamix_spec.id)
@@ -517,7 +538,7 @@ def test_a_crash_leaves_its_traceback(tmp_path: Path, data_root: Path, ademamix_
     assert run.status()[0] == "failed"
 
 
-def test_a_full_disk_fails_in_one_line(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+def test_a_full_disk_fails_in_one_line(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
     extra = """
 import errno, os
 from ademamix.training import checkpoint

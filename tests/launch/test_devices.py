@@ -1,0 +1,25 @@
+"""What this machine has to run on."""
+
+import pytest
+
+from ademamix.launch.devices import count_gpus, devices
+from ademamix.scale import scale
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"),
+    [("-1", 0), ("", 0), ("0", 1), ("0,1", 2), ("0, 1", 2), ("0,-1,1", 1), ("GPU-3f", 1)],
+)
+def test_gpus_that_cuda_will_see(visible: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA reads its list up to the first one it cannot use."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert count_gpus() == count
+
+
+def test_a_worker_for_each_gpu_or_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert devices(scale("gpu"), None) == ["cuda:0", "cuda:1"]
+    assert devices(scale("gpu"), 3) == ["cuda:0", "cuda:1", "cuda:0"]
+    assert devices(scale("cpu"), 3) == ["cpu"] * 3
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert set(devices(scale("gpu"), None)) == {"cpu"}
