@@ -130,8 +130,7 @@ def fork_server(threads: int) -> ForkServerContext:
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     context = multiprocessing.get_context("forkserver")
-    # Torch imports its compiler when the first optimizer is made: seconds, better spent once.
-    context.set_forkserver_preload(["ademamix.training.worker", "torch._dynamo"])
+    context.set_forkserver_preload(["ademamix.launch.warm"])
     forkserver.ensure_running()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context

@@ -25,6 +25,7 @@ from analysis.tables import COLUMNS, read_table, write_table
 from experiments import registry
 
 ROOT = checkout()
+pytestmark = pytest.mark.xdist_group("smoke")  # one training of all figures serves these tests
 
 
 def cli(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -114,7 +115,8 @@ def test_a_panel_needs_only_its_own_runs() -> None:
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All figures at smoke, from nothing, through the command line."""
     root = tmp_path_factory.mktemp("smoke")
-    done = cli("run", "--scale", "smoke", "--runs", str(root / "runs"), "--out", str(root / "figures"))
+    done = cli("run", "--scale", "smoke", "--runs", str(root / "runs"), "--out", str(root / "figures"),
+               timeout=1_200)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return root
 
