@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """What workers would each import on their own, loaded once in the process that they are forked from.
 
 Only time depends on this list: what is not on it is imported where it is used.
@@ -9,4 +10,4 @@ import ademamix.models.transformer_network
 import ademamix.optim.ademamix
 import ademamix.optim.variants
 import ademamix.tasks.language_task
-import ademamix.training.worker  # noqa: F401
+import ademamix.training.worker
