@@ -88,4 +88,4 @@ types: $(SETUP)
 	@$(PYTHON) -m mypy
 
 pytest: $(SETUP)
-	@$(PYTHON) -m pytest -n auto --dist loadgroup
+	@$(PYTHON) -m pytest -n auto --dist loadfile

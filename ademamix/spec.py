@@ -209,6 +209,7 @@ class Need:
         observe: quantity → the steps at which to observe it, such as
             {ValidationLoss(windows=256): {100, 200}}. The loss on training batches is always logged.
         panel: the panel of the figure that asks ("" where the figure has one panel).
+        series: what the figure's table calls it.
         paper: the paper's run that it stands for, where there is one.
     """
 
@@ -217,6 +218,7 @@ class Need:
     keep: frozenset[int] = frozenset()
     observe: Observe = field(default_factory=dict)
     panel: str = ""
+    series: str = ""
     paper: "PaperRun | None" = None
 
 

@@ -53,6 +53,11 @@ class Artifact:
         """What the paper says of it."""
         return list(getattr(self.module, "CLAIMS", ()))
 
+    @property
+    def judged_with(self) -> str:
+        """The figure whose claims are its own, too: '1'; '' where it has its own."""
+        return str(getattr(self.module, "JUDGED_WITH", ""))
+
     def needs(self, scale: Scale) -> list[Need]:
         """What it, or its one panel, needs at `scale`."""
         if self.exact or not hasattr(self.module, "needs"):

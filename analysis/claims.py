@@ -4,9 +4,9 @@ A claim is made of one or more effects, each a difference that should exceed a t
 noise is stands in its type:
 
 - `Effect`: values paired by seed (or by batch, or by round of a measurement); the 95% t interval of their
-  mean decides. With one seed, the spread σ over seeds of the runs' own set-up stands in where the effect is a
-  difference of final losses (`pooled`): within 2σ√2 of the threshold it decides nothing (2σ√n where n runs
-  enter). One value of anything else decides nothing;
+  mean decides. With one seed, where the effect is a combination of final losses, the spreads over seeds of
+  its runs stand in, each of its own set-up and optimizer: 2·√(Σ weight²·σ²), such as 2σ√2 for a difference.
+  One value of anything else decides nothing;
 - `Exact`: a computation, without noise;
 - `Share`: the share of the cells of a grid below a level, with a bootstrap interval over σ.
 """
@@ -18,6 +18,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal
 
 from ademamix.errors import UserError
+from analysis.paired import Paired, Run, Terms
 from analysis.stats import share_interval, t_interval
 
 if TYPE_CHECKING:
@@ -33,46 +34,42 @@ Over = Literal["seeds", "batches", "rounds"]
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """Where the noise of a single seed's effect comes from: the spread over seeds of a set-up's final losses.
-
-    Attributes:
-        setup: the paper's set-up, or `analysis.noise.without_m1` of it where a run has β1 = 0.
-        runs: how many independent runs enter the effect, each with about unit weight.
-    """
-
-    setup: str
-    runs: int = 2
-
-
-@dataclass(frozen=True)
 class Effect:
     """A measured difference, expected to exceed the claim's threshold.
 
     Attributes:
         what: what is compared, in words.
         values: one value for each of what they are `over`, paired.
-        pooled: what stands in for the spread of a single value; None: nothing does.
+        terms: the runs that enter, each with its weight: with one seed, their spreads stand in for the
+            effect's own. Empty: nothing does.
         over: what the values are of: 'seeds', 'batches', or 'rounds' of a measurement.
     """
 
     what: str
     values: tuple[float, ...]
-    pooled: Pooled | None = None
+    terms: Terms = field(default_factory=dict)
     over: Over = "seeds"
+
+    @classmethod
+    def of(cls, what: str, values: Paired) -> "Effect":
+        """Of a combination of final losses, paired by seed."""
+        return cls(what, tuple(values[seed] for seed in values), values.terms)
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""
         middle = sum(self.values) / len(self.values)
         if not math.isfinite(middle):  # a run that diverged has no interval: all seeds have to say the same
             return Judged(self, middle, None, _unanimous(self.values, threshold))
-        width: float | None = None
-        if len(self.values) > 1:
-            _, width = t_interval(self.values)
-        elif self.pooled and (sigma := noise.of(self.pooled.setup)) is not None:
-            width = 2 * sigma * math.sqrt(self.pooled.runs)
+        width = t_interval(self.values)[1] if len(self.values) > 1 else self._pooled(noise)
         interval = None if width is None else (middle - width, middle + width)
         return Judged(self, middle, interval, _beyond(interval, threshold))
+
+    def _pooled(self, noise: "Noise") -> float | None:
+        """Twice the standard deviation that the spreads of the runs give; None where one is unknown."""
+        spreads = [(weight, noise.of(run.group)) for run, weight in self.terms.items()]
+        if not spreads or any(sigma is None for _, sigma in spreads):
+            return None
+        return 2 * math.sqrt(sum((weight * (sigma or 0.0)) ** 2 for weight, sigma in spreads))
 
 
 @dataclass(frozen=True)
@@ -102,14 +99,14 @@ class Share:
         losses: of the cells, one run each.
         level: a loss, of one run too.
         least: the share expected.
-        setup: whose spread over seeds every loss has.
+        group: whose spread over seeds the losses have.
     """
 
     what: str
     losses: tuple[float, ...]
     level: float
     least: float
-    setup: str
+    group: str
     over: Over = "seeds"
 
     @property
@@ -118,7 +115,7 @@ class Share:
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this share alone."""
-        sigma = noise.of(self.setup)
+        sigma = noise.of(self.group)
         interval = None
         if sigma is not None:
             low, high = share_interval(self.losses, self.level, sigma)
@@ -147,7 +144,10 @@ def _unanimous(values: Sequence[float], threshold: float) -> Verdict:
 
 @dataclass(frozen=True)
 class Judged:
-    """An effect with its mean, its interval (None: noise unknown), its verdict."""
+    """An effect with its mean, its interval (None: noise unknown), its verdict.
+
+    Half of the interval is the resolution: the smallest distance from the threshold that decides.
+    """
 
     effect: Measured
     mean: float
@@ -159,6 +159,7 @@ class Judged:
             "what": self.effect.what,
             "value": round(self.mean, 6) if math.isfinite(self.mean) else "diverged",
             "interval": [round(end, 6) for end in self.interval] if self.interval else None,
+            "resolution": round((self.interval[1] - self.interval[0]) / 2, 6) if self.interval else None,
             self.effect.over: len(self.effect.values),
             "verdict": self.verdict,
         }
@@ -229,7 +230,12 @@ class Rules:
     tuned: bool = False
 
 
-def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
+def run_of(frame: "pd.DataFrame", panel: str, series: str) -> Run:
+    """A curve with the group whose spread its end has; the judge tells which (`frame.attrs`)."""
+    return Run(panel, series, frame.attrs.get("groups", {}).get((panel, series), ""))
+
+
+def final(frame: "pd.DataFrame", panel: str, series: str) -> Paired:
     """Seed → the last value of a series; infinity where it diverged.
 
     Clipping can hide infinities, so a curve that ends above where the panel's curves begin, soon after the
@@ -238,10 +244,11 @@ def final(frame: "pd.DataFrame", panel: str, series: str) -> dict[int, float]:
     everyone = frame[frame["panel"] == panel].sort_values("x").groupby(["series", "seed"])["y"].first()
     last = _series(frame, panel, series).sort_values("x").groupby("seed")["y"].last()
     ends = last.where(last <= everyone.max(), math.inf)
-    return dict(zip(ends.index.tolist(), ends.tolist(), strict=True))
+    values = dict(zip(ends.index.tolist(), ends.tolist(), strict=True))
+    return Paired(values, {run_of(frame, panel, series): 1.0})
 
 
-def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int, float]:
+def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> Paired:
     """Seed → the value of a series at the last point within `share` of the panel's length.
 
     Infinity where it diverged before its first point.
@@ -250,27 +257,27 @@ def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> dict[int
     early = rows[rows["x"] <= share * frame[frame["panel"] == panel]["x"].max()]
     last = early.sort_values("x").groupby("seed")["y"].last()
     last = last.reindex(rows["seed"].unique(), fill_value=math.inf)
-    return dict(zip(last.index.tolist(), last.tolist(), strict=True))
+    values = dict(zip(last.index.tolist(), last.tolist(), strict=True))
+    return Paired(values, {run_of(frame, panel, series): 1.0})
 
 
-def beats(panel: str, baseline: str, names: Sequence[str], setup: str) -> Compare:
+def beats(panel: str, baseline: str, names: Sequence[str]) -> Compare:
     """How much lower than `baseline` each of `names` ends."""
 
     def measure(frame: "pd.DataFrame") -> list[Effect]:
         base = final(frame, panel, baseline)
-        ends = {name: final(frame, panel, name) for name in names}
-        return [difference(f"{baseline} − {name}", base, end, setup) for name, end in ends.items()]
+        return [Effect.of(f"{baseline} − {name}", base - final(frame, panel, name)) for name in names]
 
     return measure
 
 
-def lower(panel: str, better: str, worse: str | Sequence[str], setup: str) -> Compare:
+def lower(panel: str, better: str, worse: str | Sequence[str]) -> Compare:
     """How much lower `better` ends than `worse`, or than each of several."""
     names = [worse] if isinstance(worse, str) else worse
 
     def measure(frame: "pd.DataFrame") -> list[Effect]:
         best = final(frame, panel, better)
-        return [difference(f"{name} − {better}", final(frame, panel, name), best, setup) for name in names]
+        return [Effect.of(f"{name} − {better}", final(frame, panel, name) - best) for name in names]
 
     return measure
 
@@ -304,21 +311,3 @@ def _series(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":
     if rows.empty:
         raise UserError(f"the table has no series '{series}' in panel '{panel}'; make the figure again")
     return rows
-
-
-def difference(
-    what: str,
-    higher: Mapping[int, float],
-    lower: Mapping[int, float],
-    setup: str = "",
-    runs: int = 2,
-) -> Effect:
-    """`higher` − `lower` of final losses, paired by seed; `runs` independent runs of a `setup` enter it.
-
-    Without a set-up nothing stands in for the spread of a single seed.
-    """
-    seeds = sorted(higher.keys() & lower.keys())
-    if not seeds:
-        raise UserError(f"no seed in common to compare: {what}; make the figure again")
-    pooled = Pooled(setup, runs) if setup else None
-    return Effect(what, tuple(higher[s] - lower[s] for s in seeds), pooled)

@@ -10,7 +10,7 @@ from ademamix.scale import scale as known_scale
 from ademamix.scale import scales
 from analysis.artifacts import Artifact
 from analysis.claims import Rules
-from analysis.noise import read_noise
+from analysis.noise import group_of, read_noise
 from analysis.tables import read_table
 
 
@@ -20,17 +20,29 @@ def rules_of(name: str) -> Rules:
     return Rules(found.judges, tuned=bool(found.lr)) if found else Rules()
 
 
+def groups(artifact: Artifact, scale: str) -> dict[tuple[str, str], str]:
+    """(panel, series) → whose spread over seeds its end has, for the curves of runs of the paper."""
+    if artifact.exact:
+        return {}
+    return {
+        (need.panel, need.series): group_of(need.paper)
+        for need in artifact.whole.needs(known_scale(scale))
+        if need.paper and need.series
+    }
+
+
 def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:
     """The verdicts on an artifact whose table is in `folder`; None without a table, or without claims."""
     path = folder / f"{artifact.whole.name}.csv"
     if not path.exists() or not artifact.claims:
         return None
     frame, rules = read_table(path), rules_of(folder.name)
+    frame.attrs["groups"] = groups(artifact, folder.name)
     noise = read_noise(folder / "noise.csv")
     return {
         "figure": artifact.whole.name,
         "scale": folder.name,
-        "noise": dict(noise.by_setup),
+        "noise": dict(noise.by_group),
         "claims": [claim.judge(frame, noise, rules) for claim in artifact.claims],
     }
 

@@ -18,24 +18,40 @@ from ademamix.store import Store
 from analysis.stats import pooled_spread
 
 
-def without_m1(setup: str) -> str:
-    """Whose spread runs of a set-up with β1 = 0 have: without the fast EMA they vary several times more."""
-    return f"{setup}, β1 = 0"
+def group_of(paper: PaperRun) -> str:
+    """Whose spread a run of the paper has: its set-up's and optimizer's, '110M AdEMAMix'.
+
+    Without the fast EMA (β1 = 0) runs vary several times more: a group of their own.
+    """
+    optimizer = paper.spec.optimizer
+    without_m1 = ", β1 = 0" if getattr(optimizer, "beta1", None) == 0 else ""
+    return f"{paper.setup.name} {optimizer.TITLE}{without_m1}"
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The standard deviation over seeds, pooled for each of the paper's set-ups and over all of them.
+    """Standard deviations over seeds of final losses.
 
-    A set-up has two spreads, its own and that of its runs with β1 = 0 (`without_m1`).
+    Attributes:
+        by_group: of each group of runs (`group_of`) with several seeds.
+        pooled: over all of them; None: nothing has several seeds.
     """
 
-    by_setup: Mapping[str, float]
+    by_group: Mapping[str, float]
     pooled: float | None
 
-    def of(self, setup: str) -> float | None:
-        """Of one set-up (or `without_m1` of it); of all where it has no several seeds. None: not measured."""
-        return self.by_setup.get(setup, self.pooled)
+    def of(self, group: str) -> float | None:
+        """Of a group; where it has no several seeds, the largest of its set-up, or that pooled over all.
+
+        None: not known.
+        """
+        if not group:
+            return None
+        if group in self.by_group:
+            return self.by_group[group]
+        setup = group.partition(" ")[0]
+        near = [spread for name, spread in self.by_group.items() if name.partition(" ")[0] == setup]
+        return max(near, default=self.pooled)
 
 
 UNKNOWN = Noise({}, None)
@@ -58,7 +74,7 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
         if (end := _final_loss(w.spec, at, store)) is not None:
             any_seed = w.spec.reseeded(0)
             groups[any_seed].append(end)
-            whose[any_seed] = _whose(paper)
+            whose[any_seed] = group_of(paper)
     rows = [
         (
             whose[spec],
@@ -73,7 +89,7 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
     if rows:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([("size", "run", "seeds", "mean", "standard_deviation"), *sorted(rows)])
+        writer.writerows([("group", "run", "seeds", "mean", "standard_deviation"), *sorted(rows)])
         write_atomically(path, text.getvalue().encode())
 
 
@@ -86,11 +102,6 @@ def _final_loss(spec: RunSpec, at: Scale, store: Store) -> float | None:
     return run.metrics()[-1].get(str(at.validation_loss))
 
 
-def _whose(paper: PaperRun) -> str:
-    name = paper.setup.name
-    return without_m1(name) if getattr(paper.spec.optimizer, "beta1", None) == 0 else name
-
-
 def read_noise(path: Path) -> Noise:
     """The pooled spreads of a noise.csv; `UNKNOWN` when there is none."""
     if not path.exists():
@@ -98,6 +109,6 @@ def read_noise(path: Path) -> Noise:
     groups: dict[str, list[tuple[int, float]]] = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            groups[row["size"]].append((int(row["seeds"]), float(row["standard_deviation"])))
-    by_setup = {setup: spread for setup, rows in groups.items() if (spread := pooled_spread(rows))}
-    return Noise(by_setup, pooled_spread([row for rows in groups.values() for row in rows]))
+            groups[row["group"]].append((int(row["seeds"]), float(row["standard_deviation"])))
+    by_group = {group: spread for group, rows in groups.items() if (spread := pooled_spread(rows))}
+    return Noise(by_group, pooled_spread([row for rows in groups.values() for row in rows]))

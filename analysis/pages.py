@@ -91,16 +91,18 @@ def _figure_cell(built: list[Figure], panels: str, scale: str, verdicts: Verdict
     if not built:
         return "not built"
     cells = [
-        (f"{', '.join(figure.panels)}: " if panels else "") + _counts(figure.name, scale, verdicts)
+        (f"{', '.join(figure.panels)}: " if panels else "") + _counts(figure, scale, verdicts)
         for figure in sorted(built, key=lambda figure: figure.panels)
     ]
     missing = [panel for panel in panels if not any(panel in figure.panels for figure in built)]
     return "; ".join([*cells, *([f"{', '.join(missing)}: not built"] if missing else [])])
 
 
-def _counts(name: str, scale: str, verdicts: Verdicts) -> str:
-    exact = verdicts["exact"].get(name)
-    entry = exact or verdicts[scale].get(name)
+def _counts(figure: Figure, scale: str, verdicts: Verdicts) -> str:
+    if figure.judged_with:
+        return f"with {figure.judged_with}"
+    exact = verdicts["exact"].get(figure.name)
+    entry = exact or verdicts[scale].get(figure.name)
     if entry is None:
         return "not run"
     found = [claim["verdict"] for claim in entry["claims"]]
@@ -183,12 +185,20 @@ class FigurePages:
 def _claim(claim: dict[str, Any]) -> str:
     lines = [f"- **{claim['verdict']}**: {claim['statement']}", f"  Measured: {claim['statistic']}."]
     lines.append(f"  Threshold {claim['threshold']:g}; {claim['why']}.")
-    for effect in claim["effects"]:
-        interval = effect["interval"]
-        spread = f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else " (seed spread unknown)"
-        if interval and interval[0] == interval[1]:
-            spread = ""
-        value = effect["value"] if isinstance(effect["value"], str) else f"{effect['value']:.4g}"
-        lines.append(f"  - {effect['what']}: {value}{spread}, {effect['verdict']}")
+    lines += [f"  - {_effect(effect)}" for effect in claim["effects"]]
     lines += [f"  - {what}: {value}" for what, value in claim["also"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _effect(effect: dict[str, Any]) -> str:
+    """An effect with its interval; where that decides nothing, how far from the threshold it would."""
+    interval, value = effect["interval"], effect["value"]
+    text = f"{effect['what']}: {value if isinstance(value, str) else f'{value:.4g}'}"
+    if interval is None and not isinstance(value, str):
+        text += " (spread unknown)"
+    elif interval and interval[0] != interval[1]:
+        text += f" [{interval[0]:.4g}, {interval[1]:.4g}]"
+    text += f", {effect['verdict']}"
+    if effect["verdict"] == "inconclusive" and effect["resolution"]:
+        text += f" (decided from {effect['resolution']:.2g} away from the threshold)"
+    return text

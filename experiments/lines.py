@@ -58,6 +58,7 @@ class Line:
             until=scale.steps(self.until),
             observe={scale.validation_loss: self.steps(scale)},
             panel=self.panel,
+            series=self.label,
             paper=self.run,
         )
 
@@ -179,8 +180,10 @@ def draw(
 
 def _draw_noise(axes: "Axes", rows: "pd.DataFrame", line: Line, noise: "Noise | None") -> None:
     """A band of ±2σ over seeds around the first line of a panel, where runs have one seed only."""
+    from analysis.noise import group_of
+
     own = rows[rows["series"] == line.label].sort_values("x")
-    sigma = noise.of(line.run.setup.name) if noise else None
+    sigma = noise.of(group_of(line.run)) if noise else None
     if sigma is not None and own["seed"].nunique() == 1:
         low, high = own["y"] - 2 * sigma, own["y"] + 2 * sigma
         axes.fill_between(own["x"], low, high, color="0.5", alpha=0.25, linewidth=0, label="± 2σ over seeds")

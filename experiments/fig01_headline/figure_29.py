@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import Claim
 from experiments import lines
 from experiments.fig01_headline import figure as figure_1
 
@@ -50,23 +49,4 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def _panel_c(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The table as Figure 1's claims know it."""
-    return frame.assign(panel=figure_1.LONGEST.panel)
-
-
-CLAIMS = [
-    Claim(
-        name="lower-everywhere",
-        statement="1.3B: AdEMAMix ends lower than AdamW at every length of training.",
-        statistic="final validation loss, AdamW − AdEMAMix",
-        measure=lambda frame: figure_1.gaps(_panel_c(frame), figure_1.LONGEST.panel),
-    ),
-    Claim(
-        name="1.3B-halves-the-tokens",
-        statement="AdEMAMix after 770k steps (101B tokens) is about as good as AdamW after 1.5M (197B).",
-        statistic="AdEMAMix's gain over AdamW at 770k, minus 0.9 of AdamW's own gain from 770k to 1.5M",
-        measure=lambda frame: figure_1.doubling("c", 770_000, figure_1.LONGEST.label)(_panel_c(frame)),
-        report=lambda frame: figure_1.equivalent_length("c", 770_000)(_panel_c(frame)),
-    ),
-]
+JUDGED_WITH = 1  # what the paper says of it is what it says of Figure 1c

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import ABOUT, Claim, Effect, Pooled, difference, final, ranking
+from analysis.claims import ABOUT, Claim, Effect, final, ranking, run_of
+from analysis.paired import Paired
 from experiments import lines
 from experiments.fig03_28_old_gradients.drawing import draw_decays
-from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_lines, decay_name
+from experiments.fig03_28_old_gradients.runs import NAMES, TRUNKS, decay_lines, decay_name
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -43,31 +44,31 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return draw_decays(frame, "(b) constant rate, decays of 100k")
 
 
-def at(frame: "pd.DataFrame", name: str, share: float) -> dict[int, float]:
+def at(frame: "pd.DataFrame", name: str, share: float) -> Paired:
     """Seed → the loss of a constant run after that share of its length, mean over a twentieth around it."""
     end = frame[frame["series"].isin(NAMES)]["x"].max()
     rows = frame[frame["series"] == name]
     near = rows[(rows["x"] - share * end).abs() <= 0.025 * end]
     means = near.groupby("seed")["y"].mean().reindex(rows["seed"].unique(), fill_value=math.inf)
-    return dict(zip(means.index.tolist(), means.tolist(), strict=True))
+    values = dict(zip(means.index.tolist(), means.tolist(), strict=True))
+    return Paired(values, {run_of(frame, "b", name): 1.0})
 
 
-def gap(frame: "pd.DataFrame", name: str, share: float) -> dict[int, float]:
+def gap(frame: "pd.DataFrame", name: str, share: float) -> Paired:
     adamw, mine = at(frame, NAMES[0], share), at(frame, name, share)
-    return {seed: adamw[seed] - mine[seed] for seed in adamw}
+    return adamw - mine
 
 
 def _grows(frame: "pd.DataFrame") -> list[Effect]:
     late, early = ({name: gap(frame, name, share) for name in NAMES[1:]} for share in (1 / 1.3, 0.1 / 1.3))
-    return [difference(f"{name}: gap at 1M − at 100k", late[name], early[name], SIZE) for name in NAMES[1:]]
+    return [Effect.of(f"{name}: gap at 1M − at 100k", late[name] - early[name]) for name in NAMES[1:]]
 
 
 def _stays(frame: "pd.DataFrame") -> list[Effect]:
     found = []
     for name in NAMES[1:]:
-        change = difference("", gap(frame, name, 0.975), gap(frame, name, 1 / 1.3)).values
-        what = f"{name}: {ABOUT} − |gap at 1.3M − at 1M|"
-        found.append(Effect(what, tuple(ABOUT - abs(v) for v in change), Pooled(SIZE)))
+        change = gap(frame, name, 0.975) - gap(frame, name, 1 / 1.3)
+        found.append(Effect.of(f"{name}: {ABOUT} − |gap at 1.3M − at 1M|", ABOUT - abs(change)))
     return found
 
 
@@ -77,7 +78,7 @@ def _survives(frame: "pd.DataFrame") -> list[Effect]:
         adamw = final(frame, "b", decay_name(NAMES[0], start, DECAY))
         for name in NAMES[1:]:
             mine = final(frame, "b", decay_name(name, start, DECAY))
-            found.append(difference(f"decay from {start // 1000:,}k: AdamW − {name}", adamw, mine, SIZE))
+            found.append(Effect.of(f"decay from {start // 1000:,}k: AdamW − {name}", adamw - mine))
     return found
 
 

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, difference, final, ranking
+from analysis.claims import Claim, Effect, final, ranking
+from analysis.paired import Paired
 from experiments import lines
 from experiments.fig03_28_old_gradients.drawing import draw_decays
-from experiments.fig03_28_old_gradients.runs import NAMES, SIZE, TRUNKS, decay_lines, decay_name
+from experiments.fig03_28_old_gradients.runs import NAMES, TRUNKS, decay_lines, decay_name
 from experiments.lines import Line
 
 if TYPE_CHECKING:
@@ -41,21 +42,21 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return draw_decays(frame, "decays of 200k and 100k", tail=0.5)
 
 
-def _ends(frame: "pd.DataFrame", name: str, steps: int) -> dict[int, float]:
+def _ends(frame: "pd.DataFrame", name: str, steps: int) -> Paired:
     return final(frame, "", decay_name(name, END - steps, steps))
 
 
 def _longer_helps(frame: "pd.DataFrame") -> list[Effect]:
     long, short = DECAYS
     return [
-        difference(f"{name}: 100k − 200k", _ends(frame, name, short), _ends(frame, name, long), SIZE)
+        Effect.of(f"{name}: 100k − 200k", _ends(frame, name, short) - _ends(frame, name, long))
         for name in NAMES
     ]
 
 
 def _gap_stays(frame: "pd.DataFrame") -> list[Effect]:
     adamw = _ends(frame, NAMES[0], DECAYS[0])
-    return [difference(f"AdamW − {name}", adamw, _ends(frame, name, DECAYS[0]), SIZE) for name in NAMES[1:]]
+    return [Effect.of(f"AdamW − {name}", adamw - _ends(frame, name, DECAYS[0])) for name in NAMES[1:]]
 
 
 CLAIMS = [

@@ -77,7 +77,7 @@ def _below(frame: "pd.DataFrame") -> list[Effect]:
     return [
         effect
         for panel in PANELS
-        for effect in beats(panel, "AdamW", list(map(name_of, SWITCHES[panel])), SIZES[panel])(frame)
+        for effect in beats(panel, "AdamW", list(map(name_of, SWITCHES[panel])))(frame)
     ]
 
 
@@ -86,8 +86,8 @@ def _earlier(frame: "pd.DataFrame") -> list[Effect]:
     found: list[Effect] = []
     for panel, steps in SWITCHES.items():
         first, last = name_of(steps[0]), name_of(steps[-1])
-        found += lower(panel, first, last, SIZES[panel])(frame)
-        found += lower(panel, FROM_SCRATCH, first, SIZES[panel])(frame)
+        found += lower(panel, first, last)(frame)
+        found += lower(panel, FROM_SCRATCH, first)(frame)
     return found
 
 

@@ -4,8 +4,9 @@ import math
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, run
-from analysis.claims import ABOUT, Claim, Effect, beats, difference, final, ranking
+from analysis.claims import ABOUT, Claim, Effect, beats, final, ranking, run_of
 from analysis.curves import thousands
+from analysis.paired import Paired
 from experiments import lines
 from experiments.fig05_26_switching.runs import LENGTH, SIZE, switched
 from experiments.lines import Line
@@ -41,13 +42,12 @@ needs, table, draw = lines.figure(LINES, TITLES, columns=2, tail=0.55, zoomed=Tr
 def _same_end(frame: "pd.DataFrame") -> list[Effect]:
     """`ABOUT` minus how far from the end without a warm-up each other one is."""
     plain = final(frame, "", name_of(0))
-    found = []
-    for warmup in WARMUPS[1:]:
-        away = {s: ABOUT - abs(end - plain[s]) for s, end in final(frame, "", name_of(warmup)).items()}
-        found.append(
-            difference(f"{ABOUT} − |{name_of(warmup)} − none|", away, dict.fromkeys(away, 0.0), SIZE)
+    return [
+        Effect.of(
+            f"{ABOUT} − |{name_of(warmup)} − none|", ABOUT - abs(final(frame, "", name_of(warmup)) - plain)
         )
-    return found
+        for warmup in WARMUPS[1:]
+    ]
 
 
 def _slower(frame: "pd.DataFrame") -> list[Effect]:
@@ -59,12 +59,11 @@ def _slower(frame: "pd.DataFrame") -> list[Effect]:
     means = rows.groupby(["series", "seed"])["y"].mean().unstack()
     seeds = frame["seed"].unique()
     means = means.reindex(index=names, columns=seeds, fill_value=math.inf).T  # diverged before
-    return [
-        difference(
-            f"{name_of(warmup)} − none", means[name_of(warmup)].to_dict(), means[name_of(0)].to_dict(), SIZE
-        )
-        for warmup in WARMUPS[1:]
-    ]
+    whole = {
+        name: Paired(means[name].to_dict(), {run_of(frame, "", name): 1.0})  # as uncertain as their ends
+        for name in names
+    }
+    return [Effect.of(f"{name} − none", whole[name] - whole[name_of(0)]) for name in names[1:]]
 
 
 CLAIMS = [
@@ -85,6 +84,6 @@ CLAIMS = [
         name="all-below-adamw",
         statement="With or without a warm-up, the switch ends below AdamW.",
         statistic="final validation loss, AdamW − switched",
-        measure=beats("", "AdamW", list(map(name_of, WARMUPS)), SIZE),
+        measure=beats("", "AdamW", list(map(name_of, WARMUPS))),
     ),
 ]

@@ -9,7 +9,8 @@ from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.quantities import BatchLoss, Quantity
 from ademamix.scale import Scale, refuse_collisions
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, difference
+from analysis.claims import Claim, Effect
+from analysis.paired import Paired
 from experiments.dials import dial
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-def ends(frame: "pd.DataFrame", panel: str, taus: Iterable[int]) -> dict[int, float]:
+def ends(frame: "pd.DataFrame", panel: str, taus: Iterable[int]) -> Paired:
     """Seed → the change at the end of the window in units of the drop, both means over `taus`.
 
     Means are taken before the division: the drop of a single small batch can be next to nothing.
@@ -163,46 +164,36 @@ def ends(frame: "pd.DataFrame", panel: str, taus: Iterable[int]) -> dict[int, fl
     for seed in frame[frame["panel"] == panel]["seed"].unique().tolist():
         changes = [change(frame, panel, tau, seed) for tau in taus]
         found[seed] = sum(float(c.iloc[-1]) for c in changes) / -sum(at_unit(c, window) for c in changes)
-    return found
+    return Paired(found, {})  # the spread of final losses is not that of these
 
 
 EARLY_TAUS = [tau for tau in TAUS if tau <= LATE]
 LATE_TAUS = [tau for tau in TAUS if tau > LATE]
 
 
-def share(what: str, higher: Mapping[int, float], lower: Mapping[int, float]) -> Effect:
-    """A difference of normalised losses, paired by seed; σ, the spread of losses, is not theirs."""
-    return difference(what, higher, lower)
-
-
 def _adamw_higher(frame: "pd.DataFrame") -> list[Effect]:
-    late = {panel: ends(frame, panel, LATE_TAUS) for panel in PANELS}
-    return [share("τ > 180k: AdamW − AdEMAMix", late["a"], late["b"])]
+    adamw, ademamix = (ends(frame, panel, LATE_TAUS) for panel in PANELS)
+    return [Effect.of("τ > 180k: AdamW − AdEMAMix", adamw - ademamix)]
 
 
 def _largest_late(frame: "pd.DataFrame") -> list[Effect]:
-    def lead(taus: Iterable[int]) -> dict[int, float]:
-        adamw, ademamix = (ends(frame, panel, taus) for panel in PANELS)
-        return {seed: adamw[seed] - ademamix[seed] for seed in adamw}
-
-    return [share("AdamW − AdEMAMix: τ > 180k − τ ≤ 180k", lead(LATE_TAUS), lead(EARLY_TAUS))]
+    late, early = (ends(frame, "a", taus) - ends(frame, "b", taus) for taus in (LATE_TAUS, EARLY_TAUS))
+    return [Effect.of("AdamW − AdEMAMix: τ > 180k − τ ≤ 180k", late - early)]
 
 
 def _forgets_or_improves(frame: "pd.DataFrame") -> list[Effect]:
     adamw, ademamix = (ends(frame, panel, TAUS) for panel in PANELS)
-    level = dict.fromkeys(adamw, -1.0)
     return [
-        share("all τ: AdamW above −1", adamw, level),
-        share("all τ: AdEMAMix below −1", level, ademamix),
+        Effect.of("all τ: AdamW above −1", adamw + 1.0),
+        Effect.of("all τ: AdEMAMix below −1", -1.0 - ademamix),
     ]
 
 
 def _less_at_the_end(frame: "pd.DataFrame") -> list[Effect]:
     return [
-        share(
+        Effect.of(
             f"{TITLES[panel]}: τ ≤ 180k − τ > 180k",
-            ends(frame, panel, EARLY_TAUS),
-            ends(frame, panel, LATE_TAUS),
+            ends(frame, panel, EARLY_TAUS) - ends(frame, panel, LATE_TAUS),
         )
         for panel in PANELS
     ]

@@ -81,8 +81,8 @@ def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
 def _between(frame: "pd.DataFrame") -> list[Effect]:
     found: list[Effect] = []
     for ramp in RAMPS:
-        found += beats("", "AdamW", [switched_name(ramp)], SIZE)(frame)
-        found += lower("", name_of(ramp), switched_name(ramp), SIZE)(frame)
+        found += beats("", "AdamW", [switched_name(ramp)])(frame)
+        found += lower("", name_of(ramp), switched_name(ramp))(frame)
     return found
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
-from analysis.claims import Claim, Effect, at, beats, difference, final, lower, ranking
+from analysis.claims import Claim, Effect, at, beats, final, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -51,13 +51,10 @@ def _falls_faster(frame: "pd.DataFrame") -> list[Effect]:
     small, large = alpha_name(2), alpha_name(40)
     ten = alpha_name(10)
     return [
-        difference(
-            "after an eighth: α = 2 − α = 40",
-            at(frame, "a", small, 1 / 8),
-            at(frame, "a", large, 1 / 8),
-            SIZE,
+        Effect.of(
+            "after an eighth: α = 2 − α = 40", at(frame, "a", small, 1 / 8) - at(frame, "a", large, 1 / 8)
         ),
-        difference("at the end: α = 40 − α = 10", final(frame, "a", large), final(frame, "a", ten), SIZE),
+        Effect.of("at the end: α = 40 − α = 10", final(frame, "a", large) - final(frame, "a", ten)),
     ]
 
 
@@ -66,14 +63,14 @@ CLAIMS = [
         name="alpha-wide-range",
         statement="A wide range of α (2 to 20) beats AdamW.",
         statistic="final validation loss, AdamW − AdEMAMix, for each α",
-        measure=beats("a", "AdamW", [alpha_name(a) for a in ALPHAS if a <= 20], SIZE),
+        measure=beats("a", "AdamW", [alpha_name(a) for a in ALPHAS if a <= 20]),
         report=ranking("a", ["AdamW", *map(alpha_name, ALPHAS)]),
     ),
     Claim(
         name="alpha-best-near-10",
         statement="The best α is about 10: α = 10 ends lower than the smallest and the largest.",
         statistic="final validation loss of α = 2 and of α = 40, minus that of α = 10",
-        measure=lower("a", alpha_name(10), [alpha_name(2), alpha_name(40)], SIZE),
+        measure=lower("a", alpha_name(10), [alpha_name(2), alpha_name(40)]),
     ),
     Claim(
         name="large-alpha-early",
@@ -85,26 +82,26 @@ CLAIMS = [
         name="beta3-beat-adamw",
         statement="Every β3 up to 0.99999 beats AdamW.",
         statistic="final validation loss, AdamW − AdEMAMix, for each β3",
-        measure=beats("b", "AdamW", [beta3_name(b) for b in BETA3S[:-1]], SIZE),
+        measure=beats("b", "AdamW", [beta3_name(b) for b in BETA3S[:-1]]),
         report=ranking("b", ["AdamW", *map(beta3_name, BETA3S)]),
     ),
     Claim(
         name="largest-beta3-loses",
         statement="The largest β3, 0.999995, does not beat AdamW.",
         statistic="final validation loss, β3 = 0.999995 − AdamW",
-        measure=lower("b", "AdamW", beta3_name(BETA3S[-1]), SIZE),
+        measure=lower("b", "AdamW", beta3_name(BETA3S[-1])),
     ),
     Claim(
         name="largest-beta3-worse-again",
         statement="β3 can be too large: 0.999995 ends worse than 0.9999.",
         statistic="final validation loss, β3 = 0.999995 − β3 = 0.9999",
-        measure=lower("b", beta3_name(0.9999), beta3_name(BETA3S[-1]), SIZE),
+        measure=lower("b", beta3_name(0.9999), beta3_name(BETA3S[-1])),
     ),
     Claim(
         name="beta3-best",
         statement="The best β3 is 0.9999.",
         statistic="final validation loss of every other β3, minus that of 0.9999",
-        measure=lower("b", beta3_name(0.9999), [beta3_name(b) for b in BETA3S if b != 0.9999], SIZE),
+        measure=lower("b", beta3_name(0.9999), [beta3_name(b) for b in BETA3S if b != 0.9999]),
         tuned=True,
     ),
 ]

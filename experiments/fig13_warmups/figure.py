@@ -53,14 +53,14 @@ CLAIMS = [
         name="short-warmups-worse",
         statement="Too short a warm-up of α and β3 diverges or ends worse.",
         statistic="final validation loss, T = 10k − T = 128k; a run that diverges is infinitely bad",
-        measure=lower("a", both_name(128_000), both_name(10_000), SIZE),
+        measure=lower("a", both_name(128_000), both_name(10_000)),
         report=ranking("a", ["AdamW", *map(both_name, BOTH)]),
     ),
     Claim(
         name="alpha-warmup-needed",
         statement="T_α must be large enough: without a warm-up of α, training diverges or ends worse.",
         statistic="final validation loss, T_α = 0 − T_α = 256k; a run that diverges is infinitely bad",
-        measure=lower("b", alpha_name(256_000), alpha_name(0), SIZE),
+        measure=lower("b", alpha_name(256_000), alpha_name(0)),
         report=ranking("b", ["AdamW", *map(alpha_name, ALPHA_WARMUPS)]),
     ),
 ]

@@ -45,7 +45,7 @@ def _better_with(frame: "pd.DataFrame") -> list[Effect]:
     return [
         effect
         for alpha in WITH["a"]
-        for effect in lower("a", name_of(alpha, HORIZON), name_of(alpha, 0), SIZES["a"])(frame)
+        for effect in lower("a", name_of(alpha, HORIZON), name_of(alpha, 0))(frame)
     ]
 
 
@@ -54,7 +54,7 @@ CLAIMS = [
         name="small-alpha-works",
         statement="110M: for small α (2, 6), AdEMAMix works without a warm-up of α.",
         statistic="final validation loss, AdamW − AdEMAMix with T_α = 0",
-        measure=beats("a", "AdamW", [name_of(alpha, 0) for alpha in WITHOUT["a"]], SIZES["a"]),
+        measure=beats("a", "AdamW", [name_of(alpha, 0) for alpha in WITHOUT["a"]]),
         report=ranking("a", [line.label for line in LINES if line.panel == "a"]),
     ),
     Claim(
@@ -67,7 +67,7 @@ CLAIMS = [
         name="large-alpha-diverges",
         statement="1.3B: without the warm-up only α = 1 is stable; 3 and 5 diverge or end far worse.",
         statistic="final validation loss, α = 3 and 5 − α = 1, all with T_α = 0; infinite where it diverges",
-        measure=lower("b", name_of(1, 0), [name_of(3, 0), name_of(5, 0)], SIZES["b"]),
+        measure=lower("b", name_of(1, 0), [name_of(3, 0), name_of(5, 0)]),
         threshold=0.1,
         report=ranking("b", [line.label for line in LINES if line.panel == "b"]),
     ),
@@ -75,6 +75,6 @@ CLAIMS = [
         name="alpha-1-slightly-worse",
         statement="1.3B: α = 1 without the warm-up is worse than α = 5 with it.",
         statistic="final validation loss, α = 1 with T_α = 0 − α = 5 with T_α = 256k",
-        measure=lower("b", name_of(5, HORIZON), name_of(1, 0), SIZES["b"]),
+        measure=lower("b", name_of(5, HORIZON), name_of(1, 0)),
     ),
 ]

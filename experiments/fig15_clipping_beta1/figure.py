@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
-from analysis.claims import Claim, Effect, Pooled, difference, final, ranking
-from analysis.noise import without_m1
+from analysis.claims import Claim, Effect, final, ranking
+from analysis.paired import largest, mean_of, smallest
 from experiments import lines
 from experiments.lines import Line
 
@@ -29,11 +29,6 @@ def clip_name(clipping: float, alpha: float) -> str:
 
 def beta1_name(beta1: float) -> str:
     return f"β1 = {beta1:g}"
-
-
-def noise_of(beta1: float) -> str:
-    """Whose spread over seeds the runs have."""
-    return SIZE if beta1 else without_m1(SIZE)
 
 
 LINES = [
@@ -66,22 +61,17 @@ def _spread_below_gap(frame: "pd.DataFrame") -> list[Effect]:
     found = []
     for alpha in ALPHAS:
         ends = [final(frame, "a", clip_name(c, alpha)) for c in CLIPPINGS]
-        by_seed = {s: [end[s] for end in ends] for s in adamw}
-        values = tuple(
-            0.5 * (adamw[s] - sum(of) / len(of)) - (max(of) - min(of)) for s, of in sorted(by_seed.items())
-        )
-        found.append(Effect(f"α = {alpha}", values, Pooled(SIZE)))
+        spread = largest(ends) - smallest(ends)
+        found.append(Effect.of(f"α = {alpha}", 0.5 * (adamw - mean_of(ends)) - spread))
     return found
 
 
 def _same_end(frame: "pd.DataFrame") -> list[Effect]:
     """Half of AdEMAMix's gain at β1 = 0.9, minus what a smaller β1 loses."""
     adamw, usual = final(frame, "b", "AdamW"), final(frame, "b", beta1_name(0.9))
-    gain = {s: usual[s] + 0.5 * (adamw[s] - usual[s]) for s in usual}
+    level = usual + 0.5 * (adamw - usual)
     return [
-        difference(
-            f"half the gain − loss of {beta1_name(b)}", gain, final(frame, "b", beta1_name(b)), noise_of(b)
-        )
+        Effect.of(f"half the gain − loss of {beta1_name(b)}", level - final(frame, "b", beta1_name(b)))
         for b in BETA1S
         if b < 0.9
     ]
@@ -90,7 +80,7 @@ def _same_end(frame: "pd.DataFrame") -> list[Effect]:
 def _best_03(frame: "pd.DataFrame") -> list[Effect]:
     best = final(frame, "b", beta1_name(0.3))
     return [
-        difference(f"{beta1_name(b)} − β1 = 0.3", final(frame, "b", beta1_name(b)), best, noise_of(b))
+        Effect.of(f"{beta1_name(b)} − β1 = 0.3", final(frame, "b", beta1_name(b)) - best)
         for b in BETA1S
         if b != 0.3
     ]

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 from ademamix.paper.runs import ADAMW, ADEMAMIX
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, Pooled, difference
-from experiments import lines
+from analysis.claims import Claim, Effect
 from experiments.fig16_17_batch_size import runs
-from experiments.fig16_17_batch_size.runs import SIZE, curves_of, ends, in_panel_of_ends, slope
+from experiments.fig16_17_batch_size.runs import curves_of, ends, slope
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +25,7 @@ TITLES = {"a": "(a) AdamW", "b": "(b) AdEMAMix, β3 = 0.9999", "c": "(c) final l
 
 
 def needs(scale: Scale) -> list[Need]:
-    return lines.needs([*CURVES, *in_panel_of_ends(CURVES)], scale)
+    return runs.needs(CURVES, OPTIMIZERS, scale)
 
 
 def table(results: "Results") -> "pd.DataFrame":
@@ -43,20 +42,17 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 def _fewer_hurt(frame: "pd.DataFrame") -> list[Effect]:
     """How much the loss rises when the steps are halved, for each optimizer."""
     slopes = {name: slope(ends(frame, name)) for name in OPTIMIZERS}
-    return [
-        Effect(f"{name}: rise per halving", tuple(-v for v in of.values()), Pooled(SIZE, runs=1))
-        for name, of in slopes.items()
-    ]
+    return [Effect.of(f"{name}: rise per halving", -of) for name, of in slopes.items()]
 
 
 def _ademamix_more(frame: "pd.DataFrame") -> list[Effect]:
     adamw, ademamix = (slope(ends(frame, name)) for name in OPTIMIZERS)
-    return [difference("rise per halving, AdEMAMix − AdamW", adamw, ademamix, SIZE)]
+    return [Effect.of("rise per halving, AdEMAMix − AdamW", adamw - ademamix)]
 
 
 def _stays_below(frame: "pd.DataFrame") -> list[Effect]:
     adamw, ademamix = (ends(frame, name) for name in OPTIMIZERS)
-    return [difference(f"{n // 1000}k: AdamW − AdEMAMix", adamw[n], ademamix[n], SIZE) for n in adamw]
+    return [Effect.of(f"{n // 1000}k: AdamW − AdEMAMix", adamw[n] - ademamix[n]) for n in adamw]
 
 
 CLAIMS = [

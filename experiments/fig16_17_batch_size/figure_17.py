@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 from ademamix.paper.runs import ADAMW, ADEMAMIX
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, difference
-from experiments import lines
+from analysis.claims import Claim, Effect
 from experiments.fig16_17_batch_size import runs
-from experiments.fig16_17_batch_size.runs import SIZE, curves_of, ends, in_panel_of_ends
+from experiments.fig16_17_batch_size.runs import curves_of, ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +30,7 @@ TITLES = {"a": f"(a) {SLOWER}", "b": f"(b) {SLOW}", "c": "(c) final loss"}
 
 
 def needs(scale: Scale) -> list[Need]:
-    ends_of = [line for of in OPTIMIZERS.values() for line in of]
-    return lines.needs([*CURVES, *in_panel_of_ends(ends_of)], scale)
+    return runs.needs(CURVES, OPTIMIZERS, scale)
 
 
 def table(results: "Results") -> "pd.DataFrame":
@@ -52,8 +50,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
 def _crossing(frame: "pd.DataFrame") -> list[Effect]:
     slow, slower = ends(frame, SLOW), ends(frame, SLOWER)
-    short = [difference(f"{n // 1000}k: 0.9999 − 0.999", slower[n], slow[n], SIZE) for n in (32_000, 64_000)]
-    long = [difference(f"{n // 1000}k: 0.999 − 0.9999", slow[n], slower[n], SIZE) for n in (128_000, 256_000)]
+    short = [Effect.of(f"{n // 1000}k: 0.9999 − 0.999", slower[n] - slow[n]) for n in (32_000, 64_000)]
+    long = [Effect.of(f"{n // 1000}k: 0.999 − 0.9999", slow[n] - slower[n]) for n in (128_000, 256_000)]
     return short + long
 
 

@@ -1,11 +1,15 @@
 """What Figures 16 and 17 share: 17B tokens in fewer steps with larger batches (110M)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
-from analysis.claims import final
+from ademamix.scale import Scale
+from ademamix.spec import Need
+from analysis.claims import final, run_of
+from analysis.paired import Paired
 from experiments import lines
 from experiments.lines import Line
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 SIZE = "110M"
 BATCHES = {256_000: 64, 128_000: 128, 64_000: 256, 32_000: 512}  # steps → sequences: 17B tokens each
 ENDS = "c"  # the panel of final losses against steps
-Ends = Mapping[int, Mapping[int, float]]  # steps of the paper → seed → final validation loss
+Ends = Mapping[int, Paired]  # steps of the paper → final validation loss by seed
 
 
 def name_of(steps: int) -> str:
@@ -40,9 +44,20 @@ def curves_of(panel: str, optimizer: str, **changes: float) -> list[Line]:
     ]
 
 
-def in_panel_of_ends(curves: Sequence[Line]) -> list[Line]:
-    """The same runs, for the panel of final losses: it needs them too when asked for alone."""
-    return [replace(line, panel=ENDS) for line in curves]
+def in_panel_of_ends(curves: Sequence[Line], optimizer: str) -> list[Line]:
+    """The runs of one optimizer for the panel of final losses: it needs them too when asked for alone."""
+    return [replace(line, panel=ENDS, label=end_name(optimizer, line.until)) for line in curves]
+
+
+def end_name(optimizer: str, steps: int) -> str:
+    """How an end is called in panel c."""
+    return f"{optimizer}, {steps // 1000}k"
+
+
+def needs(curves: Sequence[Line], optimizers: Mapping[str, Sequence[Line]], scale: Scale) -> list[Need]:
+    """The curves, and the ends of each optimizer."""
+    ends_of = [line for name, of in optimizers.items() for line in in_panel_of_ends(of, name)]
+    return lines.needs([*curves, *ends_of], scale)
 
 
 def table(curves: Sequence[Line], optimizers: Mapping[str, Sequence[Line]], results: "Results") -> Any:
@@ -56,9 +71,9 @@ def table(curves: Sequence[Line], optimizers: Mapping[str, Sequence[Line]], resu
         return found
     rows = []
     for name, of in optimizers.items():
-        whole = lines.table(in_panel_of_ends(of), results)
+        whole = lines.table(in_panel_of_ends(of, name), results)
         for line in of:
-            for seed, value in final(whole, ENDS, line.label).items():
+            for seed, value in final(whole, ENDS, end_name(name, line.until)).items():
                 rows.append((ENDS, name, seed, line.until, value))
     return pd.concat([found, tabulate(rows)], ignore_index=True) if len(found) else tabulate(rows)
 
@@ -66,17 +81,23 @@ def table(curves: Sequence[Line], optimizers: Mapping[str, Sequence[Line]], resu
 def ends(frame: "pd.DataFrame", optimizer: str) -> Ends:
     """The points of one optimizer in panel c."""
     rows = frame[(frame["panel"] == ENDS) & (frame["series"] == optimizer)]
-    found = {n: rows[rows["x"] == n] for n in rows["x"].unique().tolist()}
-    return {int(n): dict(zip(of["seed"].tolist(), of["y"].tolist(), strict=True)) for n, of in found.items()}
+    found = {int(n): rows[rows["x"] == n] for n in rows["x"].unique().tolist()}
+    return {
+        n: Paired(
+            dict(zip(of["seed"].tolist(), of["y"].tolist(), strict=True)),
+            {run_of(frame, ENDS, end_name(optimizer, n)): 1.0},
+        )
+        for n, of in found.items()
+    }
 
 
-def slope(of: Ends) -> dict[int, float]:
-    """Seed → the least-squares slope of the final loss against log2 of the number of steps."""
-    import numpy as np
-
-    seeds = set.intersection(*(set(by_seed) for by_seed in of.values()))
-    doublings = np.log2(list(of))
-    return {s: float(np.polyfit(doublings, [by[s] for by in of.values()], 1)[0]) for s in sorted(seeds)}
+def slope(of: Ends) -> Paired:
+    """The least-squares slope of the final loss against log2 of the number of steps, by seed."""
+    doublings = {n: math.log2(n) for n in of}
+    middle = sum(doublings.values()) / len(of)
+    total = sum((d - middle) ** 2 for d in doublings.values())
+    (first, *others) = [((doublings[n] - middle) / total) * end for n, end in of.items()]
+    return sum(others, start=first)
 
 
 def draw_ends(axes: "Axes", frame: "pd.DataFrame", looks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -46,7 +46,7 @@ needs, table, draw = lines.figure(LINES, TITLES, looks)
 
 def _none_better(panel: str) -> Measure:
     names = [line.label for line in LINES if line.panel == panel and line.label != USUAL]
-    return lower(panel, USUAL, names, SIZE)
+    return lower(panel, USUAL, names)
 
 
 CLAIMS = [
@@ -61,7 +61,7 @@ CLAIMS = [
         name="diverges-above-0.999",
         statement="Above 0.999, training diverges or ends far worse than with 0.999.",
         statistic="final validation loss, β1 − β1 = 0.999, for 0.9999 and 0.99999",
-        measure=lower("a", name_of(0.999), [name_of(0.9999), name_of(0.99999)], SIZE),
+        measure=lower("a", name_of(0.999), [name_of(0.9999), name_of(0.99999)]),
         threshold=0.1,
     ),
     Claim(

@@ -47,11 +47,7 @@ needs, table, draw = lines.figure(LINES, TITLES, columns=2, tail=0.55, zoomed=Tr
 
 def _no_gain(frame: "pd.DataFrame") -> list[Effect]:
     """How much higher than the baseline each ends."""
-    return [
-        effect
-        for panel in PANELS
-        for effect in lower(panel, "AdamW", list(map(name_of, BETA1S)), SIZE)(frame)
-    ]
+    return [effect for panel in PANELS for effect in lower(panel, "AdamW", list(map(name_of, BETA1S)))(frame)]
 
 
 CLAIMS = [

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADEMAMIX, run
 from analysis import style
-from analysis.claims import ABOUT, Claim, Effect, Pooled, lower, ranking
+from analysis.claims import ABOUT, Claim, Effect, final, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -53,16 +53,15 @@ needs, table, draw = lines.figure(LINES, TITLES, looks, columns=2)
 
 
 def _small(frame: "pd.DataFrame") -> list[Effect]:
-    return [e for b in SMALL for e in lower("", name_of(b, 0.9), name_of(b, 0.0), SIZE)(frame)]
+    return [e for b in SMALL for e in lower("", name_of(b, 0.9), name_of(b, 0.0))(frame)]
 
 
 def _large(frame: "pd.DataFrame") -> list[Effect]:
     """`ABOUT` minus how much higher β1 = 0 ends, at large batches."""
     found = []
     for batch in LARGE:
-        (effect,) = lower("", name_of(batch, 0.9), name_of(batch, 0.0), SIZE)(frame)
-        values = tuple(ABOUT - value for value in effect.values)
-        found.append(Effect(f"{ABOUT} − ({effect.what})", values, Pooled(SIZE)))
+        higher = final(frame, "", name_of(batch, 0.0)) - final(frame, "", name_of(batch, 0.9))
+        found.append(Effect.of(f"{ABOUT} − ({name_of(batch, 0.0)} − {name_of(batch, 0.9)})", ABOUT - higher))
     return found
 
 

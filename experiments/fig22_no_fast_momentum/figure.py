@@ -37,13 +37,13 @@ CLAIMS = [
         name="beta1-0-slightly-better",
         statement="β1 = 0 ends slightly lower than β1 = 0.9.",
         statistic="final validation loss, β1 = 0.9 − β1 = 0",
-        measure=lower("", WITHOUT, WITH, SIZE),
+        measure=lower("", WITHOUT, WITH),
         report=ranking("", [line.label for line in LINES]),
     ),
     Claim(
         name="both-beat-adamw",
         statement="Both end lower than AdamW.",
         statistic="final validation loss, AdamW − AdEMAMix",
-        measure=beats("", "AdamW", [WITH, WITHOUT], SIZE),
+        measure=beats("", "AdamW", [WITH, WITHOUT]),
     ),
 ]

@@ -1,11 +1,13 @@
 """Figure 24: learning rate and α in two forms of the update."""
 
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, CONVEX, run
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import Claim, Effect, Measure, Pooled, Share, final
+from analysis.claims import Claim, Effect, Measure, Share, final
+from analysis.paired import Paired, smallest
 from experiments import lines
 from experiments.dials import dial, thinned
 from experiments.lines import Line
@@ -60,18 +62,18 @@ def table(results: "Results") -> "pd.DataFrame":
     return lines.table(lines_at(results.scale), results)
 
 
-def cells(frame: "pd.DataFrame", panel: str) -> dict[tuple[float, float], float]:
-    """(α, lr) → final loss, of the first seed."""
+def cells(frame: "pd.DataFrame", panel: str) -> dict[tuple[float, float], Paired]:
+    """(α, lr) → final loss by seed."""
     names = {cell_name(alpha, lr): (alpha, lr) for alpha in ALPHAS[panel] for lr in LRS}
     there = frame[frame["panel"] == panel]["series"].unique()
-    return {at: next(iter(final(frame, panel, name).values())) for name, at in names.items() if name in there}
+    return {at: final(frame, panel, name) for name, at in names.items() if name in there}
 
 
-def best_adamw(frame: "pd.DataFrame", panel: str) -> float:
-    """The lowest final loss of AdamW over the learning rates."""
+def best_adamw(frame: "pd.DataFrame", panel: str) -> Paired:
+    """The lowest final loss of AdamW over the learning rates, by seed."""
     there = set(frame[frame["panel"] == panel]["series"])
     names = [adamw_name(lr) for lr in LRS if adamw_name(lr) in there]
-    return min(next(iter(final(frame, panel, name).values())) for name in names)
+    return smallest([final(frame, panel, name) for name in names])
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":
@@ -82,16 +84,17 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
     shown = curves.panels(frame)
     figure, axes = curves.grid(len(shown), below=0.2)
-    found = {panel: cells(frame, panel) for panel in shown}
+    found = {panel: {at: mean(cell.values()) for at, cell in cells(frame, panel).items()} for panel in shown}
+    levels = {panel: mean(best_adamw(frame, panel).values()) for panel in shown}
     finite = [loss for of in found.values() for loss in of.values() if loss < float("inf")]
-    values = finite or [best_adamw(frame, shown[0])]
+    values = finite or [levels[shown[0]]]
     for one, panel in zip(axes, shown, strict=True):
         alphas, rates = (sorted({at[i] for at in found[panel]}) for i in (0, 1))
         loss = np.array([[found[panel][alpha, lr] for lr in rates] for alpha in alphas])
         loss = np.where(np.isfinite(loss), loss, np.nan)
         image = one.imshow(loss, origin="lower", aspect="auto", cmap="viridis")
         image.set_clim(min(values), float(np.quantile(values, 0.95)))
-        level = best_adamw(frame, panel)
+        level = levels[panel]
         if min(loss.shape) > 1 and np.nanmin(loss) < level < np.nanmax(loss):
             one.contour(loss, levels=[level], colors=["#D55E00"], linewidths=1.5)
         one.set_xticks(range(len(rates)), [f"{lr * 1e3:g}" for lr in rates])
@@ -101,25 +104,27 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         one.set(xlabel="learning rate of the paper (1e-3)", ylabel="α")
         one.grid(visible=False)
     bar = figure.colorbar(image, ax=axes, label=f"final {curves.LOSS}", extend="max")
-    bar.ax.axhline(best_adamw(frame, shown[0]), color="#D55E00", linewidth=1.5)
+    bar.ax.axhline(levels[shown[0]], color="#D55E00", linewidth=1.5)
     return figure
 
 
 def _share(panel: str, least: float) -> Measure:
     def measure(frame: "pd.DataFrame") -> list[Share]:
-        found, level = cells(frame, panel), best_adamw(frame, panel)
-        beat = sum(loss < level for loss in found.values())
-        what = f"{beat} of {len(found)} pairs, best AdamW {level:.4f}"
-        return [Share(what, tuple(found.values()), level, least, SIZE)]
+        losses = [mean(cell.values()) for cell in cells(frame, panel).values()]
+        best = best_adamw(frame, panel)
+        level = mean(best.values())
+        what = f"{sum(loss < level for loss in losses)} of {len(losses)} pairs, best AdamW {level:.4f}"
+        (run,) = best.terms
+        return [Share(what, tuple(losses), level, least, run.group)]
 
     return measure
 
 
 def _gains(frame: "pd.DataFrame") -> list[Effect]:
     """The best gain over the best AdamW, of the first form minus that of the second."""
-    best = {panel: best_adamw(frame, panel) - min(cells(frame, panel).values()) for panel in FORMS}
-    what = f"best gain {best['a']:.4f} − {best['b']:.4f}"
-    return [Effect(what, (best["a"] - best["b"],), Pooled(SIZE))]
+    best = {panel: best_adamw(frame, panel) - smallest(list(cells(frame, panel).values())) for panel in FORMS}
+    what = " − ".join(f"{mean(gain.values()):.4f}" for gain in best.values())
+    return [Effect.of(f"best gain {what}", best["a"] - best["b"])]
 
 
 CLAIMS = [

@@ -118,7 +118,7 @@ CLAIMS = [
         name="never-recovers",
         statement="The runs diverge or never recover: they end higher than AdamW.",
         statistic="final validation loss, AdEMAMix − AdamW; infinite where it diverges",
-        measure=lower("b", "AdamW", list(map(name_of, ALPHAS)), SIZE),
+        measure=lower("b", "AdamW", list(map(name_of, ALPHAS))),
         report=ranking("b", ["AdamW", *map(name_of, ALPHAS)]),
     ),
 ]

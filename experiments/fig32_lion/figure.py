@@ -7,7 +7,7 @@ from ademamix.paper.language import LionSearch, language_model
 from ademamix.paper.runs import ADAMW, LION, run
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import Claim, difference, final
+from analysis.claims import Claim, Effect, final
 from analysis.tables import tabulate
 from experiments import lines
 from experiments.dials import dial, thinned
@@ -166,7 +166,7 @@ CLAIMS = [
         statement="The best Lion does not beat tuned AdamW.",
         statistic="final validation loss, Lion − AdamW",
         measure=lambda frame: [
-            difference("Lion − AdamW", final(frame, "a", "Lion"), final(frame, "a", "AdamW"), SIZE)
+            Effect.of("Lion − AdamW", final(frame, "a", "Lion") - final(frame, "a", "AdamW"))
         ],
         report=_lowest,
     ),

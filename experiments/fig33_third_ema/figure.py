@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, THREE_EMAS, run
 from analysis import style
-from analysis.claims import Claim, Effect, difference, final, ranking
+from analysis.claims import Claim, Effect, final, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -48,11 +48,12 @@ NOTHING = 0.01  # nats; a gain below this counts as nothing
 
 
 def _no_gain(frame: "pd.DataFrame") -> list[Effect]:
-    """`NOTHING` minus how much lower each third EMA ends than AdEMAMix."""
-    two = {seed: end - NOTHING for seed, end in final(frame, "", TWO).items()}
+    """How much higher each third EMA ends than AdEMAMix, plus `NOTHING`."""
+    two = final(frame, "", TWO)
     return [
-        difference(
-            f"{name_of(*betas)}: end − AdEMAMix's + {NOTHING}", final(frame, "", name_of(*betas)), two, SIZE
+        Effect.of(
+            f"{name_of(*betas)}: end − AdEMAMix's + {NOTHING}",
+            final(frame, "", name_of(*betas)) - two + NOTHING,
         )
         for betas in BETAS
     ]

@@ -25,7 +25,6 @@ from analysis.tables import COLUMNS, read_table, write_table
 from experiments import registry
 
 ROOT = checkout()
-pytestmark = pytest.mark.xdist_group("smoke")  # one training of all figures serves these tests
 
 
 def cli(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
