@@ -143,6 +143,7 @@ class Scale(Frozen):
         task = self.tasks.get(paper.spec.task, TaskScale())
         share = Fraction(paper.spec.batch, paper.setup.batch)
         fork = paper.fork
+        whole: dict[str, Any] = {}
         try:
             whole = {**self._mapped(paper.spec, paper), "seed": seed}
             if fork:
@@ -151,8 +152,7 @@ class Scale(Frozen):
             found = type(paper.spec)(**whole)
             return found.changed(**found.resized(share * task.batch, self.strict)) if task.batch else found
         except ValidationError as error:
-            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise UserError(f"a run of {paper.setup.name} at scale {self.name}: {problem}") from None
+            raise user_error(error, type(paper.spec), whole, f"{paper.setup.name} at {self.name}") from None
 
     def _mapped(self, value: Frozen, paper: PaperRun) -> dict[str, Any]:
         """The fields of a part of the run `paper`, each mapped by its role."""

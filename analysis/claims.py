@@ -230,9 +230,9 @@ class Rules:
     tuned: bool = False
 
 
-def run_of(frame: "pd.DataFrame", panel: str, series: str) -> Run:
-    """A curve with the group whose spread its end has; the judge tells which (`frame.attrs`)."""
-    return Run(panel, series, frame.attrs.get("groups", {}).get((panel, series), ""))
+def run_of(frame: "pd.DataFrame", panel: str, series: str, at: float = 1.0) -> Run:
+    """A point of a curve with the group whose spread it has; the judge tells which (`frame.attrs`)."""
+    return Run(panel, series, frame.attrs.get("groups", {}).get((panel, series), ""), at)
 
 
 def final(frame: "pd.DataFrame", panel: str, series: str) -> Paired:
@@ -258,7 +258,7 @@ def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> Paired:
     last = early.sort_values("x").groupby("seed")["y"].last()
     last = last.reindex(rows["seed"].unique(), fill_value=math.inf)
     values = dict(zip(last.index.tolist(), last.tolist(), strict=True))
-    return Paired(values, {run_of(frame, panel, series): 1.0})
+    return Paired(values, {run_of(frame, panel, series, share): 1.0})
 
 
 def beats(panel: str, baseline: str, names: Sequence[str]) -> Compare:

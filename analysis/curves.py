@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ademamix.paper.setups import PAPER_HORIZON
 from analysis import style
 
 if TYPE_CHECKING:
@@ -12,11 +13,28 @@ if TYPE_CHECKING:
 
 LOSS = "validation loss (nats per token)"
 STEPS = "iterations"
+PAPERS = "the paper's iterations"
 
 
 def thousands(x: float, _: float = 0) -> str:
     """A tick label: 50000 → '50k'."""
     return f"{x / 1000:g}k" if x else "0"
+
+
+def name_steps(axes: "Axes", rows: "pd.DataFrame", above: bool = True) -> None:
+    """The x axis in iterations of this scale; on top, where they differ, in the paper's.
+
+    The scale comes with the table (`frame.attrs`); a table without one is in the paper's own steps.
+    """
+    axes.set_xlabel(STEPS)
+    axes.xaxis.set_major_formatter(thousands)
+    scale = rows.attrs.get("scale")
+    if above and scale is not None and scale.horizon != PAPER_HORIZON:
+        factor = PAPER_HORIZON / scale.horizon
+        top = axes.secondary_xaxis("top", functions=(lambda x: x * factor, lambda x: x / factor))
+        top.xaxis.set_major_formatter(thousands)
+        top.set_xlabel(PAPERS, fontsize="small", color="0.4")
+        top.tick_params(labelsize="x-small", colors="0.4", length=2)
 
 
 def panels(frame: "pd.DataFrame") -> list[str]:
@@ -68,8 +86,7 @@ def draw_panel(
         low, high = min([float(late.min()), *include]), float(late.quantile(0.98))
         axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.set_title(title)
-    axes.set_xlabel(STEPS)
-    axes.xaxis.set_major_formatter(thousands)
+    name_steps(axes, rows)
 
 
 def name_loss_axis(axes: Sequence["Axes"]) -> None:

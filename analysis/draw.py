@@ -1,46 +1,79 @@
-"""Figures as png and pdf, from their tables."""
+"""Figures as png, pdf and svg, from their tables."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ademamix.scale import Scale, scales
 from analysis.artifacts import Figure
+from analysis.caption import caption
 from analysis.judge import folders
 from analysis.noise import read_noise
+from analysis.style import PAPER, Look
 from analysis.tables import read_table
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
 
-def write_drawing(figure: Figure, table: Path, out: Path) -> list[Path]:
-    """Draw `figure` (or its one panel) from the csv `table` into the folder `out`.
+# No dates, so that drawing twice gives the same bytes.
+FORMATS = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
-    Files carry no dates, so drawing twice gives the same bytes.
-    """
+
+def write_drawing(figure: Figure, table: Path, out: Path, look: Look = PAPER) -> list[Path]:
+    """Draw `figure` (or its one panel) from the csv `table`, which lies in its scale's folder, into `out`."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    from analysis.style import SETTINGS
-
     frame = read_table(table)
     if figure.panel:
         frame = frame[frame["panel"] == figure.panel]
+    scale = None if figure.exact else scales().get(table.parent.name)
+    frame.attrs["scale"] = scale  # for the axis of the paper's steps
     frame.attrs["noise"] = read_noise(table.parent / "noise.csv")  # for the bands of single seeds
     out.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context(SETTINGS):
+    with plt.rc_context(look.settings()):
         drawing = figure.module.draw(frame)
+        _set_as_mathematics(drawing)
+        if scale:
+            _sign(drawing, figure, scale)
         paths = []
-        for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        for suffix, metadata in FORMATS.items():
             paths.append(out / f"{figure.name}.{suffix}")
             drawing.savefig(paths[-1], metadata=metadata)
         plt.close(drawing)
     return paths
 
 
-def redraw(figures: Sequence[Figure], scale: str | None, root: Path, out: Path | None) -> Iterator[Path]:
+# β3 and T_α as people write them in tables and on the command line; as mathematics in a drawing.
+SUBSCRIPTS = re.compile(r"(?<![$\w])([βθxtT])_?([1-4]|[A-Za-zατβ]\d?)(?![\w$])")
+
+
+def _set_as_mathematics(drawing: "Drawing") -> None:
+    """Letters with subscripts, in every text of a drawing."""
+    from matplotlib.text import Text
+
+    for text in drawing.findobj(Text):
+        assert isinstance(text, Text)
+        if "$" not in (plain := text.get_text()):
+            text.set_text(SUBSCRIPTS.sub(lambda m: f"${m[1]}_{{{m[2]}}}$", plain))
+
+
+def _sign(drawing: "Drawing", figure: Figure, scale: Scale) -> None:
+    """What the drawing is of, small, below."""
+    text = drawing.supxlabel(caption(figure, scale), x=0.01, ha="left", fontsize="xx-small", color="0.4")
+    text.set_in_layout(True)
+
+
+def redraw(
+    figures: Sequence[Figure], scale: str | None, root: Path, out: Path | None, look: Look = PAPER
+) -> Iterator[Path]:
     """Draw again every figure that has a table, at one scale or at all."""
     for folder in folders(root, scale):
         for figure in figures:
             own = folder / f"{figure.name}.csv"
             table = own if own.exists() else folder / f"{figure.whole.name}.csv"
             if table.exists():
-                yield from write_drawing(figure, table, (out or root) / folder.name)
+                yield from write_drawing(figure, table, (out or root) / folder.name, look)

@@ -49,10 +49,13 @@ def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:
 
 def write_claims(artifacts: Iterable[Artifact], folder: Path, out: Path) -> list[dict[str, Any]]:
     """Judge every artifact that has a table in `folder`; merge the verdicts into claims.json in `out`."""
+    artifacts = list(artifacts)
     verdicts = [found for artifact in artifacts if (found := judge(artifact, folder))]
     if verdicts:
         path = out / "claims.json"
         known = json.loads(path.read_text()) if path.exists() else {}
+        for artifact in artifacts:  # one that lost its claims loses its verdicts
+            known.pop(artifact.whole.name, None)
         known |= {v["figure"]: v for v in verdicts}
         write_json(path, dict(sorted(known.items())))
     return verdicts

@@ -9,11 +9,16 @@ from ademamix.errors import UserError
 
 
 class Run(NamedTuple):
-    """A curve of a figure; `group`: whose spread over seeds its end has (`analysis.noise`), "" if unknown."""
+    """A point of a curve of a figure.
+
+    `group`: whose spread over seeds it has (`analysis.noise`), "" if unknown; `at`: which point, the end or
+    another share of the length. What varies at one does not cancel what varies at another.
+    """
 
     panel: str
     series: str
     group: str = ""
+    at: float = 1.0
 
 
 Terms = Mapping[Run, float]  # run → its coefficient

@@ -1,6 +1,7 @@
 """How figures look: one colour for each optimizer everywhere, the paper's widths, plain type."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,14 +15,8 @@ WIDTH = 6.75  # inches: the paper's text width
 COLUMN = 3.25
 PANEL_HEIGHT = 2.35
 
-SETTINGS: Any = {
+BASE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "legend.fontsize": 6.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -32,9 +27,56 @@ SETTINGS: Any = {
     "legend.handlelength": 1.8,
     "pdf.fonttype": 42,  # text stays text
     "svg.fonttype": "none",
+    "svg.hashsalt": "ademamix",  # the same drawing gives the same bytes
     "savefig.dpi": 200,
     "figure.constrained_layout.use": True,
 }
+FONTS = {  # points, at the size of the paper
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 8.0,
+    "legend.fontsize": 6.5,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+}
+DARK = {
+    "figure.facecolor": "#14171a",
+    "axes.facecolor": "#14171a",
+    "savefig.facecolor": "#14171a",
+    "text.color": "0.9",
+    "axes.edgecolor": "0.7",
+    "axes.labelcolor": "0.9",
+    "xtick.color": "0.8",
+    "ytick.color": "0.8",
+    "grid.color": "0.6",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How drawings come out.
+
+    Attributes:
+        fonts: size of all type, relative to the paper's: figures keep their width in inches, so that larger
+            type is what a slide needs.
+        lines: width of lines, likewise.
+        dark: light on dark.
+    """
+
+    fonts: float = 1.0
+    lines: float = 1.0
+    dark: bool = False
+
+    def settings(self) -> Any:
+        """For matplotlib's rc_context."""
+        sizes = {name: size * self.fonts for name, size in FONTS.items()}
+        width = {"lines.linewidth": BASE["lines.linewidth"] * self.lines}
+        return {**BASE, **sizes, **width, **(DARK if self.dark else {})}
+
+
+PAPER = Look()
+LOOKS = {"paper": PAPER, "talk": Look(fonts=1.35, lines=1.5)}
+SETTINGS = PAPER.settings()
 
 
 def colour(series: str) -> str:

@@ -1,6 +1,7 @@
 """The mapping rules: identity at paper, exact integers, monotone betas, no collisions."""
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from ademamix.paper.language import sizes
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.scale import read_scale, refuse_collisions, scale, scales
 from ademamix.schedules import Constant, LinearDecay
+from ademamix.spec import RunSpec
+from ademamix.tasks import LanguageRun
 
 ALL = ("smoke", "cpu", "gpu", "paper")
 
@@ -84,8 +87,11 @@ def test_batches_keep_their_ratio() -> None:
     at = scale("cpu")
     usual = run("110M", ADAMW, 256_000)
     assert [at.map(usual.changed(batch=b)).batch for b in (4, 32, 64, 512)] == [1, 8, 16, 128]
-    with pytest.raises(UserError, match="less than one sample"):
-        at.map(usual.changed(batch=2))
+    small = at.map(usual.changed(batch=2))
+    assert isinstance(small, LanguageRun)
+    assert (small.batch, small.sequence) == (1, 32)  # half a window: a batch is counted in tokens
+    with pytest.raises(UserError, match="a batch of 1/2 samples is less than one"):
+        RunSpec.resized(usual.spec, Fraction(1, 2), strict=True)
     assert scale("smoke").map(usual.changed(batch=4)).batch == 1
 
 

@@ -1,6 +1,7 @@
 """The verbs of the command line: thin, over plan, launch, store and analysis."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -179,18 +180,24 @@ def show(run_id: str, as_json: bool, runs: Path) -> None:
 @cli.command()
 @figure_option
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
+@click.option("--size", type=click.Choice(["paper", "talk"]), default="paper", show_default=True)
+@click.option("--dark", is_flag=True, help="Light on dark. With --out.")
 @out_option
-def plot(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, out: Path | None) -> None:
     """Draw figures again from their committed tables. Trains nothing, needs no torch.
 
     \b
     Examples:
       ademamix plot
-      ademamix plot --figure 12a --scale cpu --out /tmp/talk
+      ademamix plot --figure 12a --scale cpu --size talk --dark --out /tmp/talk
     """
     from analysis.draw import redraw
+    from analysis.style import LOOKS
 
-    for path in redraw(chosen_figures(names), scale_name, checkout() / "figures", out):
+    look = replace(LOOKS[size], dark=dark)
+    if look != LOOKS["paper"] and out is None:
+        raise UserError("--size and --dark draw other pictures than the committed ones; say where: --out DIR")
+    for path in redraw(chosen_figures(names), scale_name, checkout() / "figures", out, look):
         click.echo(path)
 
 

@@ -51,7 +51,7 @@ def at(frame: "pd.DataFrame", name: str, share: float) -> Paired:
     near = rows[(rows["x"] - share * end).abs() <= 0.025 * end]
     means = near.groupby("seed")["y"].mean().reindex(rows["seed"].unique(), fill_value=math.inf)
     values = dict(zip(means.index.tolist(), means.tolist(), strict=True))
-    return Paired(values, {run_of(frame, "b", name): 1.0})
+    return Paired(values, {run_of(frame, "b", name, share): 1.0})
 
 
 def gap(frame: "pd.DataFrame", name: str, share: float) -> Paired:

@@ -262,15 +262,17 @@ def draw(frame: "pd.DataFrame", at: dict[str, int], until: int, decay_from: int 
             axes.axvline(at[panel] * per_step, color="0.5", linewidth=0.6, linestyle=":")
             if decay_from:
                 axes.axvspan(decay_from * per_step, frame["x"].max(), color="0.9", zorder=0, linewidth=0)
-            axes.xaxis.set_major_formatter(curves.thousands)
-        row[0].set_ylabel(f"{name}\nloss on B (nats per token)")
+        row[0].set_ylabel(f"{name}\nloss on B (nats)")
     for axes, panel in zip(grid[0], shown, strict=True):
         axes.set_title(f"({panel}) t_B = {thousands(at[panel])}")
+    for axes in grid[0]:
+        curves.name_steps(axes, frame)
+        axes.set_xlabel("")
     for axes in grid[-1]:
-        axes.set_xlabel(curves.STEPS)
+        curves.name_steps(axes, frame, above=False)
     keys = {
         label: line for row in grid for line, label in zip(*row[0].get_legend_handles_labels(), strict=True)
     }
     keys["a single batch"] = Line2D([], [], color="0.5", alpha=0.6, linewidth=0.5)
-    figure.legend(keys.values(), keys, loc="outside lower center", ncols=len(keys))
+    figure.legend(keys.values(), keys, loc="outside upper center", ncols=len(keys))
     return figure

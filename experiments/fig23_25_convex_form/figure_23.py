@@ -54,8 +54,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
             line = frame[(frame["panel"] == panel) & (frame["series"] == name)]
             axes.plot(line["x"], line["y"], color=colours[name], label=legends[panel, name])
         axes.set_title(titles[panel])
-        axes.set(xlabel=curves.STEPS, ylim=(0, None))
-        axes.xaxis.set_major_formatter(curves.thousands)
+        axes.set_ylim(0, None)
+        curves.name_steps(axes, frame)
         axes.ticklabel_format(axis="y", scilimits=(0, 0))
         axes.legend(loc="upper right")
     grid[0].set_ylabel("weight in the update")

@@ -62,8 +62,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
             on = axes if name in (LR, LR_HAT, ALPHA_LINE) else right
             colour, dashes = looks[name]
             on.plot(line["x"], line["y"], dashes, color=colour, label=name)
-        axes.set(xlabel=curves.STEPS, ylim=(0, None))
-        axes.xaxis.set_major_formatter(curves.thousands)
+        axes.set_ylim(0, None)
+        curves.name_steps(axes, frame)
         handles = [line for one in {axes: 0, right: 0} for line in one.get_lines()]
         anchor = (0.5, -0.2)
         axes.legend(handles=handles, loc="upper center", bbox_to_anchor=anchor, ncols=3, columnspacing=1)

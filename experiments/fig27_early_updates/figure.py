@@ -90,9 +90,9 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         else:
             for name, look in looks.items():
                 curves.draw_series(one, rows[rows["series"] == name], label=name, **look)
-            one.set(title=TITLES[panel], xlabel=curves.STEPS, yscale="log")
+            one.set(title=TITLES[panel], yscale="log")
+            curves.name_steps(one, rows)
             one.set_ylabel("‖θ(t + 1000) − θ(t)‖ (paper's steps)")
-            one.xaxis.set_major_formatter(curves.thousands)
         one.legend(loc="upper right" if panel == "b" else "lower left")
     return figure
 

@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 
 from ademamix.errors import UserError
-from analysis.claims import Claim, Effect, Exact, Measured, Pooled, at, difference, final
+from analysis.claims import Claim, Effect, Exact, Measured, Share, at, final
 from analysis.judge import rules_of
 from analysis.noise import Noise, read_noise
+from analysis.paired import Paired, Run, largest, mean_of, smallest
 
 
-def of(*values: float, runs: int = 2, setup: str = "") -> Effect:
+def of(*values: float, runs: int = 2, group: str = "110M AdamW") -> Effect:
     """An effect on losses, for which the spread over seeds stands in."""
-    return Effect("e", values, pooled=Pooled(setup, runs))
+    return Effect("e", values, {Run("a", str(i), group): 1.0 for i in range(runs)})
 
 
 def claim(effects: list[Measured], **changes: object) -> Claim:
@@ -50,17 +51,73 @@ def test_seeds_that_diverged_must_agree() -> None:
     assert verdict([of(inf, -inf, 0.0)]) == "inconclusive"
 
 
-def test_each_size_has_its_own_noise(tmp_path: Path) -> None:
+def test_each_group_has_its_own_noise(tmp_path: Path) -> None:
     path = tmp_path / "noise.csv"
-    rows = ["110M,a,3,1.5,0.01", "110M,b,3,1.6,0.01", "1.3B,c,2,1.4,0.1"]
-    path.write_text("\n".join(["size,run,seeds,mean,standard_deviation", *rows]) + "\n")
+    rows = ["110M AdamW,a,3,1.5,0.01", "110M AdamW,b,3,1.6,0.01", "1.3B AdamW,c,2,1.4,0.1"]
+    path.write_text("\n".join(["group,run,seeds,mean,standard_deviation", *rows]) + "\n")
     noise = read_noise(path)
-    assert noise.of("110M") == pytest.approx(0.01)
-    assert noise.of("1.3B") == pytest.approx(0.1)
-    assert noise.of("330M") == pytest.approx(((4 * 0.01**2 + 0.1**2) / 5) ** 0.5)
-    assert of(0.05, setup="110M").judge(0.0, noise).verdict == "reproduced"
-    assert of(0.05, setup="1.3B").judge(0.0, noise).verdict == "inconclusive"
-    assert read_noise(tmp_path / "absent.csv").of("110M") is None
+    assert noise.of("110M AdamW") == pytest.approx(0.01)
+    assert noise.of("1.3B AdEMAMix") == pytest.approx(0.1)  # of its set-up
+    assert noise.of("330M AdamW") == pytest.approx(((4 * 0.01**2 + 0.1**2) / 5) ** 0.5)
+    assert of(0.05).judge(0.0, noise).verdict == "reproduced"
+    assert of(0.05, group="1.3B AdamW").judge(0.0, noise).verdict == "inconclusive"
+    both = Effect("e", (0.05,), {Run("a", "x", "110M AdamW"): 1.0, Run("a", "y", "1.3B AdamW"): 1.0})
+    interval = both.judge(0.0, noise).interval
+    assert interval is not None
+    assert interval[1] - 0.05 == pytest.approx(2 * (0.01**2 + 0.1**2) ** 0.5)
+    assert both.judge(0.0, noise).as_json()["resolution"] == pytest.approx(0.200998, abs=1e-6)
+    assert read_noise(tmp_path / "absent.csv").of("110M AdamW") is None
+
+
+def test_a_value_of_no_known_run_decides_nothing_alone() -> None:
+    assert verdict([Effect("e", (5.0,))]) == "inconclusive"
+    assert verdict([of(5.0, group="")]) == "inconclusive"
+
+
+def test_weights_enter_the_spread() -> None:
+    """0.1·a + 0.9·b − c: a run that enters twice counts once, with its whole weight."""
+    a, b, c = (Paired({0: value}, {Run("p", name, "110M AdamW"): 1.0}) for name, value in
+               (("a", 3.0), ("b", 2.0), ("c", 2.5)))  # fmt: skip
+    gain = (a - c) - 0.9 * (a - b)
+    effect = Effect.of("gain", gain)
+    assert effect.values == (pytest.approx(-0.4),)
+    interval = effect.judge(0.0, Noise({}, 0.1)).interval
+    assert interval is not None
+    width = 2 * 0.1 * (0.1**2 + 0.9**2 + 1.0) ** 0.5
+    assert (interval[1] - interval[0]) / 2 == pytest.approx(width)
+
+
+def test_the_same_run_at_two_points_does_not_cancel() -> None:
+    early, late = (Paired({0: value}, {Run("p", "a", "110M AdamW", at): 1.0}) for value, at in
+                   ((3.0, 0.1), (2.0, 1.0)))  # fmt: skip
+    interval = Effect.of("fall", early - late).judge(0.0, Noise({}, 0.1)).interval
+    assert interval is not None
+    assert (interval[1] - interval[0]) / 2 == pytest.approx(2 * 0.1 * 2**0.5)
+
+
+def test_combinations_are_made_seed_by_seed() -> None:
+    a = Paired({0: 1.0, 1: 2.0, 2: 9.0}, {Run("p", "a"): 1.0})
+    b = Paired({1: 1.5, 0: 3.0}, {Run("p", "b"): 1.0})
+    assert dict(a - b) == {0: -2.0, 1: 0.5}
+    assert dict(abs(a - b)) == {0: 2.0, 1: 0.5}
+    assert dict(1 - b) == {0: -2.0, 1: -0.5}
+    assert dict(mean_of([a, b])) == {0: 2.0, 1: 1.75}
+    assert dict(largest([a, b])) == {0: 3.0, 1: 2.0}
+    assert dict(smallest([a, b])) == {0: 1.0, 1: 1.5}
+    assert (a - b).terms == {Run("p", "a"): 1.0, Run("p", "b"): -1.0}
+
+
+def test_a_share_has_the_interval_of_its_cells() -> None:
+    """Cells far from the level are certain; those within its noise are not."""
+    noise = Noise({}, 0.01)
+    clear = Share("s", (1.0, 1.1, 1.2, 2.0), 1.5, 0.5, "110M AdamW").judge(0.0, noise)
+    assert clear.interval == (0.25, 0.25)
+    assert clear.verdict == "reproduced"
+    close = Share("s", (1.495, 1.505, 1.0, 2.0), 1.5, 0.5, "110M AdamW").judge(0.0, noise)
+    assert close.interval is not None
+    assert close.interval[0] < 0 < close.interval[1]
+    assert close.verdict == "inconclusive"
+    assert Share("s", (1.0,), 1.5, 0.5, "").judge(0.0, noise).verdict == "inconclusive"
 
 
 def test_several_seeds_use_their_own_interval() -> None:
@@ -106,9 +163,9 @@ FRAME = pd.DataFrame(
 
 
 def test_values_are_paired_by_seed() -> None:
-    effect = difference("d", final(FRAME, "a", "AdamW"), final(FRAME, "a", "AdEMAMix"))
+    effect = Effect.of("d", final(FRAME, "a", "AdamW") - final(FRAME, "a", "AdEMAMix"))
     assert effect.values == (pytest.approx(0.6),)
-    assert at(FRAME, "a", "AdamW", 0.5) == {0: 3.0, 1: 3.1}
+    assert dict(at(FRAME, "a", "AdamW", 0.5)) == {0: 3.0, 1: 3.1}
 
 
 def test_divergence_is_worse_than_any_loss() -> None:
@@ -117,18 +174,16 @@ def test_divergence_is_worse_than_any_loss() -> None:
     frame = pd.concat([FRAME, pd.DataFrame(rows, columns=FRAME.columns)])
     good = final(frame, "a", "AdEMAMix")
     for name in ("bad", "hidden"):
-        effect = difference("d", final(frame, "a", name), good, "110M")
+        effect = Effect.of("d", final(frame, "a", name) - good)
         judged = effect.judge(0.0, Noise({}, 0.01))
         assert judged.verdict == "reproduced"
         assert judged.as_json()["value"] == "diverged"
-        assert (
-            difference("d", good, final(frame, "a", name), "110M").judge(0.0, Noise({}, 0.01)).verdict
-            == "not reproduced"
-        )
+        other_way = Effect.of("d", good - final(frame, "a", name))
+        assert other_way.judge(0.0, Noise({}, 0.01)).verdict == "not reproduced"
 
 
 def test_nothing_missing_defaults_to_anything() -> None:
     with pytest.raises(UserError, match="no series 'Lion'"):
         final(FRAME, "a", "Lion")
     with pytest.raises(UserError, match="no seed in common"):
-        difference("d", {0: 1.0}, {1: 1.0})
+        _ = Paired({0: 1.0}, {}) - Paired({1: 1.0}, {})
