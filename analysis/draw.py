@@ -48,7 +48,7 @@ def write_drawing(figure: Figure, table: Path, out: Path, look: Look = PAPER) ->
 
 
 # β3 and T_α as people write them in tables and on the command line; as mathematics in a drawing.
-SUBSCRIPTS = re.compile(r"(?<![$\w])([βθxtT])_?([1-4]|[A-Za-zατβ]\d?)(?![\w$])")
+SUBSCRIPTS = re.compile(r"(?<![$\w])([βθmxtT])_?([1-4]|[A-Za-zατβ]\d?)(?![\w$])")
 
 
 def _set_as_mathematics(drawing: "Drawing") -> None:
