@@ -14,6 +14,7 @@ noise is stands in its type:
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
     from analysis.noise import Noise
 
-ABOUT = 0.02  # nats: losses nearer than this count as the same, where a claim says they are
+# What the paper's words mean here, in nats of final validation loss, wherever a claim uses them.
+SAME = 0.02  # "the same", "no gain", "nothing": not further apart than this
+LITTLE = 0.03  # "changes the end little"
+SLIGHTLY = 0.05  # "slightly worse", "slightly better": a difference, and not more than this
 Measure = Callable[["pd.DataFrame"], Sequence["Measured"]]
 Compare = Callable[["pd.DataFrame"], list["Effect"]]
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
@@ -278,6 +282,16 @@ def lower(panel: str, better: str, worse: str | Sequence[str]) -> Compare:
     def measure(frame: "pd.DataFrame") -> list[Effect]:
         best = final(frame, panel, better)
         return [Effect.of(f"{name} − {better}", final(frame, panel, name) - best) for name in names]
+
+    return measure
+
+
+def in_order(panel: str, names: Sequence[str]) -> Compare:
+    """How much higher each of `names` ends than the one before it."""
+
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        ends = {name: final(frame, panel, name) for name in names}
+        return [Effect.of(f"{b} − {a}", ends[b] - ends[a]) for a, b in pairwise(names)]
 
     return measure
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale
 from ademamix.spec import Need
-from analysis.claims import ABOUT, Claim, Effect, final, ranking, run_of
+from analysis.claims import SAME, Claim, Effect, final, ranking, run_of
 from analysis.paired import Paired
 from experiments import lines
 from experiments.fig03_28_old_gradients.drawing import draw_decays
@@ -68,7 +68,7 @@ def _stays(frame: "pd.DataFrame") -> list[Effect]:
     found = []
     for name in NAMES[1:]:
         change = gap(frame, name, 0.975) - gap(frame, name, 1 / 1.3)
-        found.append(Effect.of(f"{name}: {ABOUT} − |gap at 1.3M − at 1M|", ABOUT - abs(change)))
+        found.append(Effect.of(f"{name}: {SAME} − |gap at 1.3M − at 1M|", SAME - abs(change)))
     return found
 
 
@@ -92,7 +92,7 @@ CLAIMS = [
     Claim(
         name="then-stays",
         statement="then stays about constant.",
-        statistic=f"{ABOUT} nats minus the change of the gap between 1M and 1.3M steps",
+        statistic=f"{SAME} nats minus the change of the gap between 1M and 1.3M steps",
         measure=_stays,
     ),
     Claim(

@@ -101,6 +101,12 @@ def _rise(frame: "pd.DataFrame") -> list[Effect]:
     return found
 
 
+def _below_longer(frame: "pd.DataFrame") -> list[Effect]:
+    """AdEMAMix from the start against the longer AdamW run."""
+    ends = {name: final(frame, LONGER.panel, name) for name in (LONGER.label, FROM_SCRATCH)}
+    return [Effect.of("1.3B: AdamW 1M − AdEMAMix 770k", ends[LONGER.label] - ends[FROM_SCRATCH])]
+
+
 CLAIMS = [
     Claim(
         name="rises-first",
@@ -116,6 +122,12 @@ CLAIMS = [
         statistic="final validation loss, AdamW − switched",
         measure=_below,
         report=rankings({panel: [line.label for line in LINES if line.panel == panel] for panel in PANELS}),
+    ),
+    Claim(
+        name="below-longer-adamw",
+        statement="1.3B: AdEMAMix from the start ends after 770k steps below AdamW after 1M.",
+        statistic="final validation loss, AdamW 1M − AdEMAMix 770k",
+        measure=_below_longer,
     ),
     Claim(
         name="earlier-is-better",

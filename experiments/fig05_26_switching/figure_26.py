@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, run
-from analysis.claims import ABOUT, Claim, Effect, beats, final, ranking, run_of
+from analysis.claims import SAME, Claim, Effect, beats, final, ranking, run_of
 from analysis.curves import thousands
 from analysis.paired import Paired
 from experiments import lines
@@ -40,11 +40,11 @@ needs, table, draw = lines.figure(LINES, TITLES, columns=2, tail=0.55, zoomed=Tr
 
 
 def _same_end(frame: "pd.DataFrame") -> list[Effect]:
-    """`ABOUT` minus how far from the end without a warm-up each other one is."""
+    """`SAME` minus how far from the end without a warm-up each other one is."""
     plain = final(frame, "", name_of(0))
     return [
         Effect.of(
-            f"{ABOUT} − |{name_of(warmup)} − none|", ABOUT - abs(final(frame, "", name_of(warmup)) - plain)
+            f"{SAME} − |{name_of(warmup)} − none|", SAME - abs(final(frame, "", name_of(warmup)) - plain)
         )
         for warmup in WARMUPS[1:]
     ]
@@ -70,7 +70,7 @@ CLAIMS = [
     Claim(
         name="same-end",
         statement="Longer warm-ups end at the same loss.",
-        statistic=f"{ABOUT} nats minus the distance between the final validation losses",
+        statistic=f"{SAME} nats minus the distance between the final validation losses",
         measure=_same_end,
         report=ranking("", [line.label for line in LINES]),
     ),

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
-from analysis.claims import Claim, Effect, at, beats, final, lower, ranking
+from analysis.claims import Claim, Effect, at, beats, final, in_order, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -55,6 +55,7 @@ def _falls_faster(frame: "pd.DataFrame") -> list[Effect]:
             "after an eighth: α = 2 − α = 40", at(frame, "a", small, 1 / 8) - at(frame, "a", large, 1 / 8)
         ),
         Effect.of("at the end: α = 40 − α = 10", final(frame, "a", large) - final(frame, "a", ten)),
+        *in_order("a", [alpha_name(alpha) for alpha in ALPHAS if alpha >= 20])(frame),
     ]
 
 
@@ -75,7 +76,8 @@ CLAIMS = [
     Claim(
         name="large-alpha-early",
         statement="A larger α falls faster early and ends worse.",
-        statistic="loss of α = 2 − α = 40 after an eighth of the training; of α = 40 − α = 10 at its end",
+        statistic="loss of α = 2 − α = 40 after an eighth of the training; of α = 40 − α = 10 at its end, "
+        "and of 30 − 20 and 40 − 30",
         measure=_falls_faster,
     ),
     Claim(

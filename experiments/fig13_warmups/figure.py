@@ -1,14 +1,15 @@
 """Figure 13: sensitivity to the warm-ups of α and β3."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
-from analysis.claims import Claim, lower, ranking
+from analysis.claims import SAME, Claim, Effect, final, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 NUMBER = 13
 TITLE = "Sensitivity of AdEMAMix to the warm-ups of α and β3 (110M)"
@@ -48,6 +49,14 @@ TITLES = {"a": "(a) T = T_α = T_β3 varies", "b": "(b) T_β3 = 256k, T_α varie
 needs, table, draw = lines.figure(LINES, TITLES)
 
 
+def _no_worse_when_longer(frame: "pd.DataFrame") -> list[Effect]:
+    ends = {warmup: final(frame, "a", both_name(warmup)) for warmup in BOTH}
+    return [
+        Effect.of(f"{both_name(a)} − {both_name(b)} + {SAME}", ends[a] - ends[b] + SAME)
+        for a, b in pairwise(BOTH[1:])
+    ]
+
+
 CLAIMS = [
     Claim(
         name="short-warmups-worse",
@@ -55,6 +64,12 @@ CLAIMS = [
         statistic="final validation loss, T = 10k − T = 128k; a run that diverges is infinitely bad",
         measure=lower("a", both_name(128_000), both_name(10_000)),
         report=ranking("a", ["AdamW", *map(both_name, BOTH)]),
+    ),
+    Claim(
+        name="warmups-in-between",
+        statement="The warm-ups in between end no worse the longer they are.",
+        statistic=f"final validation loss of each T − that of the next longer one, plus {SAME} nats",
+        measure=_no_worse_when_longer,
     ),
     Claim(
         name="alpha-warmup-needed",

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, run
-from analysis.claims import ABOUT, Claim, Effect, lower, rankings
+from analysis.claims import SAME, Claim, Effect, lower, rankings
 from experiments import lines
 from experiments.lines import Line
 
@@ -54,9 +54,9 @@ CLAIMS = [
     Claim(
         name="no-gain",
         statement="Raising β1 late in training, at once or with a ramp, gains nothing over the baseline.",
-        statistic=f"final validation loss, raised β1 − AdamW; a gain is more than {ABOUT} nats",
+        statistic=f"final validation loss, raised β1 − AdamW; a gain is more than {SAME} nats",
         measure=_no_gain,
-        threshold=-ABOUT,
+        threshold=-SAME,
         report=rankings({panel: [line.label for line in LINES if line.panel == panel] for panel in PANELS}),
     ),
 ]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADEMAMIX, run
 from analysis import style
-from analysis.claims import ABOUT, Claim, Effect, final, lower, ranking
+from analysis.claims import SAME, Claim, Effect, final, lower, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -57,11 +57,11 @@ def _small(frame: "pd.DataFrame") -> list[Effect]:
 
 
 def _large(frame: "pd.DataFrame") -> list[Effect]:
-    """`ABOUT` minus how much higher β1 = 0 ends, at large batches."""
+    """`SAME` minus how much higher β1 = 0 ends, at large batches."""
     found = []
     for batch in LARGE:
         higher = final(frame, "", name_of(batch, 0.0)) - final(frame, "", name_of(batch, 0.9))
-        found.append(Effect.of(f"{ABOUT} − ({name_of(batch, 0.0)} − {name_of(batch, 0.9)})", ABOUT - higher))
+        found.append(Effect.of(f"{SAME} − ({name_of(batch, 0.0)} − {name_of(batch, 0.9)})", SAME - higher))
     return found
 
 
@@ -76,7 +76,7 @@ CLAIMS = [
     Claim(
         name="large-batch-same-end",
         statement="At large batches (64, 128), both end the same.",
-        statistic=f"{ABOUT} minus how much higher β1 = 0 ends",
+        statistic=f"{SAME} minus how much higher β1 = 0 ends",
         measure=_large,
     ),
 ]

@@ -1,15 +1,10 @@
 """Figure 22: AdEMAMix with β1 = 0 at 1.3B."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from analysis import style
 from analysis.claims import Claim, beats, lower, ranking
 from experiments import lines
 from experiments.lines import Line
-
-if TYPE_CHECKING:
-    pass
 
 NUMBER = 22
 TITLE = "AdEMAMix with β1 = 0 (1.3B, 101B tokens)"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, THREE_EMAS, run
 from analysis import style
-from analysis.claims import Claim, Effect, final, ranking
+from analysis.claims import SAME, Claim, Effect, final, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -44,16 +44,13 @@ def looks() -> lines.Looks:
 needs, table, draw = lines.figure(LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=2)
 
 
-NOTHING = 0.01  # nats; a gain below this counts as nothing
-
-
 def _no_gain(frame: "pd.DataFrame") -> list[Effect]:
-    """How much higher each third EMA ends than AdEMAMix, plus `NOTHING`."""
+    """How much higher each third EMA ends than AdEMAMix, plus `SAME`."""
     two = final(frame, "", TWO)
     return [
         Effect.of(
-            f"{name_of(*betas)}: end − AdEMAMix's + {NOTHING}",
-            final(frame, "", name_of(*betas)) - two + NOTHING,
+            f"{name_of(*betas)}: end − AdEMAMix's + {SAME}",
+            final(frame, "", name_of(*betas)) - two + SAME,
         )
         for betas in BETAS
     ]
@@ -63,7 +60,7 @@ CLAIMS = [
     Claim(
         name="third-ema-gives-nothing",
         statement="A third EMA gives nothing: none ends lower than AdEMAMix.",
-        statistic=f"final validation loss of Ad3EMAMix − AdEMAMix, plus {NOTHING} nats of tolerance",
+        statistic=f"final validation loss of Ad3EMAMix − AdEMAMix, plus {SAME} nats of tolerance",
         measure=_no_gain,
         report=ranking("", [line.label for line in LINES]),
     ),
