@@ -46,8 +46,17 @@ def alive(folder: Path) -> bool:
     found = of(folder)
     if found is None:
         return False
-    if found.host == socket.gethostname():
-        return _runs(found.process)
+    # A process id alone may be another process by now.
+    return _fresh(folder) and (found.host != socket.gethostname() or _runs(found.process))
+
+
+def elsewhere(folder: Path) -> bool:
+    """Whether another machine trains the run: on this one, the lock says who does."""
+    found = of(folder)
+    return found is not None and found.host != socket.gethostname() and _fresh(folder)
+
+
+def _fresh(folder: Path) -> bool:
     with suppress(OSError):
         return time.time() - (folder / NAME).stat().st_mtime < STALE
     return False
@@ -82,4 +91,5 @@ def owning(folder: Path) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-        path.unlink(missing_ok=True)
+        if of(folder) == Owner.me():
+            path.unlink(missing_ok=True)

@@ -205,7 +205,10 @@ def entries(asked: Mapping[str, Wanted], everything: Mapping[str, Wanted], store
         done = complete(w.need, asked_forks.get(id, {}), store)
         later = not done and lacks_only_looks(w.need, asked_forks.get(id, {}), store)
         again = outcome is not None and not (done or later)
-        found.append(Entry(everything[id], forks.get(id, {}), status, done, again, later))
+        if later:  # what others lack of it must not turn a look at its checkpoints into a training
+            found.append(Entry(w, asked_forks.get(id, {}), status, done, again, later))
+        else:
+            found.append(Entry(everything[id], forks.get(id, {}), status, done, again))
     return found
 
 

@@ -28,6 +28,9 @@ class Quantity(Frozen):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        taken = cls.NAMES.get(cls.NAME)
+        if taken is not None and taken.__qualname__ != cls.__qualname__:
+            raise TypeError(f"{cls.__name__}: the quantity '{cls.NAME}' is {taken.__name__}; name another")
         cls.NAMES[cls.NAME] = cls
 
     def __str__(self) -> str:

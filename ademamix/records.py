@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from ademamix import owner
 from ademamix.errors import UserError
 from ademamix.files import write_atomically, write_json
 from ademamix.quantities import parse as quantity
@@ -70,6 +71,8 @@ def load_record(path: Path, store: Store) -> bool:
     except Timeout:
         raise UserError(f"run {spec.id} is being trained; its record was left out") from None
     try:
+        if owner.elsewhere(run.folder):
+            raise UserError(f"run {spec.id} is being trained on another machine; its record was left out")
         observe = {quantity(name): frozenset(steps) for name, steps in outcome.observed.items()}
         there = run.outcome()
         if there and there.serves(Need(spec, outcome.step, observe=observe)):

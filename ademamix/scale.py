@@ -20,7 +20,7 @@ from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError, did_you_mean
 from ademamix.models import ModelConfig
 from ademamix.optim.schedules import beta_of_half_life, half_life
-from ademamix.paper.runs import PaperFork, PaperRun
+from ademamix.paper.runs import PaperFork, PaperRun, setups
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.quantities import ValidationLoss
 from ademamix.spec import Fork, RunSpec
@@ -131,8 +131,15 @@ class Scale(Frozen):
 
         The paper's own value where the scale has none.
         """
-        best = self.lr.get(paper.setup.name, {}).get(paper.rate.of)
-        return paper.spec.optimizer.lr if best is None else paper.rate.times * best
+        if paper.setup.name not in self.lr:
+            return paper.spec.optimizer.lr
+        known = self.lr[paper.setup.name]
+        if paper.rate.of not in known:
+            raise UserError(
+                f"scale {self.name} has no learning rate of {paper.rate.of} for {paper.setup.name}; "
+                f"add it to lr in configs/scales/{self.name}.yaml"
+            )
+        return paper.rate.times * known[paper.rate.of]
 
     def map(self, paper: PaperRun, seed: int = 0) -> RunSpec:
         """The run of this scale that stands for a run of the paper.
@@ -229,7 +236,13 @@ def read_scale(path: Path) -> Scale:
     """A scale from its YAML file, named after it."""
     try:
         data = {"name": path.stem, **(yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or {})}
-        return Scale.model_validate(data)
+        found = Scale.model_validate(data)
+        for part, names in (("models", found.models), ("lr", found.lr)):
+            for name in names.keys() - setups().keys():
+                raise UserError(f"{path}: {part}: unknown set-up '{name}'{did_you_mean(name, setups())}")
+        for name in found.tasks.keys() - RunSpec.MEMBERS.keys():
+            raise UserError(f"{path}: tasks: unknown task '{name}'{did_you_mean(name, RunSpec.MEMBERS)}")
+        return found
     except ValidationError as error:
         raise user_error(error, Scale, data, str(path)) from None
     except yaml.YAMLError as error:

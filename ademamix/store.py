@@ -156,6 +156,14 @@ class Run:
         """All logged rows, in order."""
         return list(read_rows(self.metrics_path))
 
+    def observed(self) -> dict[str, set[int]]:
+        """What stands in the rows, by column → steps."""
+        found: dict[str, set[int]] = {}
+        for row in self.metrics():
+            for name in row:
+                found.setdefault(name, set()).add(int(row["step"] or 0))
+        return found
+
     def write_metrics(self, rows: Iterable[Row]) -> None:
         """Replace all rows, atomically."""
         write_atomically(self.metrics_path, "".join(map(line, rows)).encode())

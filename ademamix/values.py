@@ -84,6 +84,9 @@ class Variant(Frozen):
         if "FAMILY" in cls.__dict__:
             cls.MEMBERS = {}
         elif tag := cls.tag():
+            taken = cls.MEMBERS.get(tag)
+            if taken is not None and taken.__qualname__ != cls.__qualname__:
+                raise TypeError(f"{cls.__name__}: the {cls.FAMILY} '{tag}' is {taken.__name__}; name another")
             cls.MEMBERS[tag] = cls
 
     @classmethod

@@ -9,7 +9,9 @@
 - `judge.py`     claims.json from the tables
 - `style.py`     one colour for each optimizer, sizes, fonts
 - `curves.py`    panels of loss curves
-- `draw.py`      png and pdf from the tables
+- `draw.py`      png, pdf and svg from the tables; `caption.py` what they are signed with
+- `paired.py`    values by seed that know which runs they are made of
+- `typeset.py`   the paper's tables as md, csv and tex; `costs.py`, `benchmarks.py` what pages say of both
 - `pages.py`     the generated parts of README.md and docs/
 
 Pandas, scipy and matplotlib are imported where they are used, since planning imports this package.

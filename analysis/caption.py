@@ -1,23 +1,25 @@
 """What a drawing is of, in a line: scale, models, data, seeds, and what stands for the paper's 256k steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.scale import Scale
+from ademamix.spec import override_known
 from analysis.artifacts import Figure
 
 
-def caption(figure: Figure, scale: Scale) -> str:
-    """Of a figure at a scale, from what it needs there."""
-    needs = figure.needs(scale)
-    models = {need.paper.setup.name: need.run.model.parameters() for need in needs if need.paper}
-    data = {need.run.data.tag() for need in needs}
-    seeds = sorted({need.run.seed for need in needs})
+def caption(figure: Figure, scale: Scale, settings: Sequence[str] = ()) -> str:
+    """The line of a figure at a scale, from what it needs there; `settings`: overrides of every run."""
+    runs = [(need, override_known(need.run, settings)) for need in figure.needs(scale)]
+    models = {need.paper.setup.name: run.model.parameters() for need, run in runs if need.paper}
+    data = {run.data.tag() for _, run in runs}
+    seeds = sorted({run.seed for _, run in runs})
     parts = [f"scale {scale.name}"]
     parts += [", ".join(f"{name}: {_short(count)} parameters" for name, count in models.items())]
     parts += [", ".join(sorted(map(str, data)))]
     parts += [f"seed{'s' * (len(seeds) > 1)} {_ranges(seeds)}"] if seeds else []
     parts += [f"{PAPER_HORIZON // 1000}k of the paper = {scale.horizon:,} updates"]
+    parts += [f"changed: {' '.join(settings)}"] if settings else []
     return " · ".join(part for part in parts if part)
 
 

@@ -33,6 +33,7 @@ LITTLE = 0.03  # "changes the end little"
 SLIGHTLY = 0.05  # "slightly worse", "slightly better": a difference, and not more than this
 Measure = Callable[["pd.DataFrame"], Sequence["Measured"]]
 Compare = Callable[["pd.DataFrame"], list["Effect"]]
+Report = Callable[["pd.DataFrame"], Mapping[str, str]]
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
 Over = Literal["seeds", "batches", "rounds"]
 
@@ -192,7 +193,7 @@ class Claim:
     threshold: float = 0.0
     at_least: int | None = None
     tuned: bool = False
-    report: Callable[["pd.DataFrame"], Mapping[str, str]] = field(default=lambda _: {})
+    report: Report = field(default=lambda _: {})
 
     def judge(self, frame: "pd.DataFrame", noise: "Noise", rules: "Rules") -> dict[str, Any]:
         """The verdict with everything it rests on, as plain data."""

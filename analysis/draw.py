@@ -20,8 +20,19 @@ if TYPE_CHECKING:
 FORMATS = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
-def write_drawing(figure: Figure, table: Path, out: Path, look: Look = PAPER) -> list[Path]:
-    """Draw `figure` (or its one panel) from the csv `table`, which lies in its scale's folder, into `out`."""
+def write_drawing(
+    figure: Figure,
+    table: Path,
+    out: Path,
+    look: Look = PAPER,
+    scale: Scale | None = None,
+    settings: Sequence[str] = (),
+) -> list[Path]:
+    """Draw `figure` (or its one panel) from the csv `table` into `out`.
+
+    `scale`: that of the runs, with their seeds; by default the one whose folder the table is in. `settings`:
+    overrides that were applied to every run.
+    """
     import matplotlib
 
     matplotlib.use("agg")
@@ -30,7 +41,7 @@ def write_drawing(figure: Figure, table: Path, out: Path, look: Look = PAPER) ->
     frame = read_table(table)
     if figure.panel:
         frame = frame[frame["panel"] == figure.panel]
-    scale = None if figure.exact else scales().get(table.parent.name)
+    scale = None if figure.exact else scale or scales().get(table.parent.name)
     frame.attrs["scale"] = scale  # for the axis of the paper's steps
     frame.attrs["noise"] = read_noise(table.parent / "noise.csv")  # for the bands of single seeds
     out.mkdir(parents=True, exist_ok=True)
@@ -38,7 +49,7 @@ def write_drawing(figure: Figure, table: Path, out: Path, look: Look = PAPER) ->
         drawing = figure.module.draw(frame)
         _set_as_mathematics(drawing)
         if scale:
-            _sign(drawing, figure, scale)
+            _sign(drawing, caption(figure, scale, settings))
         paths = []
         for suffix, metadata in FORMATS.items():
             paths.append(out / f"{figure.name}.{suffix}")
@@ -48,7 +59,7 @@ def write_drawing(figure: Figure, table: Path, out: Path, look: Look = PAPER) ->
 
 
 # β3 and T_α as people write them in tables and on the command line; as mathematics in a drawing.
-SUBSCRIPTS = re.compile(r"(?<![$\w])([βθmxtT])_?([1-4]|[A-Za-zατβ]\d?)(?![\w$])")
+SUBSCRIPTS = re.compile(r"(?<![$\w])(?:([βθmλ])([1-4])|([A-Za-zβθ])_([A-Za-zατβ]\d?))(?![\w$])")
 
 
 def _set_as_mathematics(drawing: "Drawing") -> None:
@@ -58,12 +69,12 @@ def _set_as_mathematics(drawing: "Drawing") -> None:
     for text in drawing.findobj(Text):
         assert isinstance(text, Text)
         if "$" not in (plain := text.get_text()):
-            text.set_text(SUBSCRIPTS.sub(lambda m: f"${m[1]}_{{{m[2]}}}$", plain))
+            text.set_text(SUBSCRIPTS.sub(lambda m: f"${m[1] or m[3]}_{{{m[2] or m[4]}}}$", plain))
 
 
-def _sign(drawing: "Drawing", figure: Figure, scale: Scale) -> None:
+def _sign(drawing: "Drawing", words: str) -> None:
     """What the drawing is of, small, below."""
-    text = drawing.supxlabel(caption(figure, scale), x=0.01, ha="left", fontsize="xx-small", color="0.4")
+    text = drawing.supxlabel(words, x=0.01, ha="left", fontsize="xx-small", color="0.4")
     text.set_in_layout(True)
 
 

@@ -80,8 +80,8 @@ SETTINGS = PAPER.settings()
 
 
 def colour(series: str) -> str:
-    """The colour of the optimizer that a series' name begins with."""
-    return colours()[series.split(maxsplit=1)[0].rstrip(",")]
+    """The colour of the optimizer that a series' name begins with; the longest name that fits counts."""
+    return colours()[max((name for name in colours() if series.startswith(name)), key=len)]
 
 
 @cache

@@ -28,6 +28,15 @@ def test_an_owner_whose_process_is_gone_is_gone(tmp_path: Path) -> None:
     assert not owner.alive(tmp_path)
 
 
+def test_a_process_id_that_was_given_anew_is_not_the_owner(tmp_path: Path) -> None:
+    path = tmp_path / owner.NAME
+    path.write_text(Owner.me().model_copy(update={"process": 1}).model_dump_json())
+    assert owner.alive(tmp_path)
+    os.utime(path, (0, 0))
+    assert not owner.alive(tmp_path)
+    assert not owner.elsewhere(tmp_path)
+
+
 def test_an_owner_on_another_machine_lives_by_its_heartbeat(tmp_path: Path) -> None:
     path = tmp_path / owner.NAME
     path.write_text(Owner(host="another machine", process=1, job="17").model_dump_json())

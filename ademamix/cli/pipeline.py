@@ -105,7 +105,7 @@ def produce(
         write_noise(everything.values(), at, store, out / at.name / "noise.csv")
     # After the noise, whose bands are drawn.
     for figure, folder in zip(figures, folders, strict=True):
-        for path in write_drawing(figure, folder / f"{figure.name}.csv", folder):
+        for path in write_drawing(figure, folder / f"{figure.name}.csv", folder, scale=at, settings=settings):
             print(path)
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
     asked = {figure.whole.name for figure in figures}

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ademamix.describe import describe
-from ademamix.plan import Entry, cost, entries, hours_from_scratch, unite
+from ademamix.plan import Cost, Entry, cost, entries, hours_from_scratch, unite
 from ademamix.scale import Scale, scale, scales
 from ademamix.store import Run, Status, Store
 from ademamix.values import canonical
@@ -29,7 +29,7 @@ def plan_json(planned: Sequence[Entry], at: Scale) -> dict[str, Any]:
 
 def _row(entry: Entry, at: Scale) -> dict[str, Any]:
     w = entry.wanted
-    spent = cost(w, at, len(entry.forks))
+    spent = Cost(0.0, 0) if entry.later else cost(w, at, len(entry.forks))
     return {
         "id": w.spec.id,
         "status": entry.status,
@@ -140,7 +140,8 @@ def status(store: Store) -> dict[str, dict[str, int]]:
         wanted = unite(needs(registry.artifacts(), scale(name)))
         known |= set(wanted)
         counts = Counter(
-            "started" if entry.again else entry.status for entry in entries(wanted, wanted, store)
+            "started" if entry.again or entry.later else entry.status
+            for entry in entries(wanted, wanted, store)
         )
         found[name] = {state: counts[state] for state in STATES}
     others = Counter(run.status()[0] for run in store.runs() if run.id not in known)

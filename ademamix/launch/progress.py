@@ -69,7 +69,7 @@ class RunProgress:
             if row := self._last_row(job):
                 done = max(0, row["step"] - job.first_step)
                 current += done
-                loss = f"loss {row['loss']:.3f}" if "loss" in row else ""
+                loss = f"loss {row['loss']:.3f}" if row.get("loss") is not None else ""
                 self._progress.update(task, completed=done, loss=loss)
         self._progress.update(self._overall, completed=self._done_steps + current)
 
@@ -84,7 +84,11 @@ class RunProgress:
             return
         else:
             row = self._last_row(job) or {}
-            seen = [f"{name.partition(':')[0]} {value:.4f}" for name, value in row.items() if "loss" in name]
+            seen = [
+                f"{name.partition(':')[0]} {value:.4f}"
+                for name, value in row.items()
+                if "loss" in name and value is not None
+            ]
             loss = seen[-1] if seen else "no loss"
             self._say(job, f"{outcome.status} at step {outcome.step} in {outcome.seconds:.0f} s, {loss}")
         self.finished += 1

@@ -57,7 +57,9 @@ class PaperRun:
     fork: PaperFork | None = None
 
     def changed(self, **fields: Any) -> "PaperRun":
-        """The same run with fields of its spec replaced (but for the learning rate)."""
+        """The same run with fields of its spec replaced; the optimizer's are `run`'s to change."""
+        if "optimizer" in fields:
+            raise TypeError("an optimizer and its learning rate are stated with run(...) or branch(...)")
         return replace(self, spec=self.spec.changed(**fields))
 
     def at_rate_of(self, optimizer: str) -> "PaperRun":
@@ -87,6 +89,8 @@ class PaperRun:
             inject: the number of the batch of the reserve split that its first update trains on.
             optimizer: fields of the optimizer that change.
         """
+        if "lr" in optimizer:
+            raise TypeError("a branch has its trunk's learning rate; a schedule changes it")
         spec = self.spec
         if to is not None:
             warmups = WARMUPS if OptimizerConfig.member(to).HAS_SLOW_EMA else ()

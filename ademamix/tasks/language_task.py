@@ -93,9 +93,18 @@ class LanguageTask:
             raise UserError(f"the validation split of {self.tokens.folder} is empty")
         return self._to_device(split.read(np.linspace(0, len(split) - 1, count).astype(np.int64)))
 
+    def refused(self, quantity: Quantity) -> str:
+        """Why a quantity cannot be measured: not one of language models, or more text than there is."""
+        if not isinstance(quantity, ValidationLoss | ReserveLoss | BatchLoss):
+            return "cannot be observed of language models"
+        held = "reserve" if isinstance(quantity, ReserveLoss) else "validation"
+        there = len(self.tokens.split(held, self.spec.sequence))
+        wanted = (quantity.batch + 1) * self.spec.batch if isinstance(quantity, ReserveLoss) else 1
+        return f"the {held} split of {self.tokens.folder} has no such batch" if wanted > there else ""
+
     @singledispatchmethod
     def measure(self, quantity: Quantity, model: nn.Module, size: int) -> float:
-        raise UserError(f"quantity '{quantity}' cannot be observed of language models")
+        raise UserError(self.refused(quantity))
 
     @measure.register
     def _(self, quantity: ValidationLoss, model: nn.Module, size: int) -> float:

@@ -36,6 +36,10 @@ class Task(Protocol):
         """The mean loss over the samples of `batch`, a scalar tensor."""
         ...
 
+    def refused(self, quantity: "Quantity") -> str:
+        """Why it cannot measure a quantity; '' when it can."""
+        ...
+
     def measure(self, quantity: "Quantity", model: "nn.Module", size: int) -> float:
         """A quantity that only this task can observe, in passes of at most `size` samples."""
         ...

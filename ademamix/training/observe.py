@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ademamix.errors import UserError
 from ademamix.quantities import Displacement, MomentumNorm, Quantity
 from ademamix.spec import Observe
 from ademamix.tasks import Task
@@ -82,3 +83,10 @@ class Observer:
         return float(
             nn.utils.get_total_norm([state[quantity.moment] for state in self.optimizer.state.values()])
         )
+
+
+def refuse_unmeasurable(task: Task, wanted: Observe) -> None:
+    """Raise UserError, before anything is trained, for a quantity that nothing can measure of this task."""
+    for quantity in wanted:
+        if not isinstance(quantity, Displacement | MomentumNorm) and (why := task.refused(quantity)):
+            raise UserError(f"quantity '{quantity}': {why}")

@@ -12,7 +12,7 @@ class Ranks:
     """This process among those of its run.
 
     Attributes:
-        rank: its number, from 0; rank 0 logs, observes and saves.
+        rank: its number, from 0; rank 0 logs and saves.
         size: how many there are; with more than one, torch.distributed is initialised.
     """
 
@@ -32,7 +32,8 @@ class Ranks:
         """Whether any rank says so, which all then know."""
         if self.size == 1:
             return flag
-        told = torch.tensor(float(flag))
+        on = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        told = torch.tensor(float(flag), device=on)
         torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
         return bool(told)
 

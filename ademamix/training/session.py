@@ -37,6 +37,7 @@ class Session:
         self.trainer = trainer
         self.ranks = ranks
         self.diverged: int | None = None
+        self.stopped = False  # asked to, with a checkpoint written
         self._since = self._saved = time.monotonic()
         self._metrics = Metrics(run, trainer.step) if ranks.first else None
         trainer.observer.reach(trainer.step)
@@ -55,8 +56,9 @@ class Session:
         return self.diverged is not None or self.trainer.step >= self.job.until
 
     def step(self, stop: bool = False) -> None:
-        """Make one update, log and observe and save what is due; when asked to `stop`, save in any case."""
+        """Make one update, log, observe, save what is due; when any rank is to `stop`, save in any case."""
         trainer, job = self.trainer, self.job
+        self.stopped = self.ranks.agree(stop)  # read once: what is saved and what ends must agree
         t = trainer.step + 1
         trainer.update(t)
         row = None
@@ -71,13 +73,13 @@ class Session:
             row = (row or {"step": t}) | {str(name): rounded(value) for name, value in seen.items()}
         if row and self._metrics:
             self._metrics.write(row)
-        self._save_if_due(t, stop)
+        self._save_if_due(t)
 
-    def _save_if_due(self, t: int, stop: bool) -> None:
+    def _save_if_due(self, t: int) -> None:
         job, last = self.job, t == self.job.until
         if t in job.keep or (last and job.spec.schedule.EXTENDABLE):
             self._save()
-        elif not last and (stop or time.monotonic() - self._saved > job.checkpoint_seconds):
+        elif not last and (self.stopped or time.monotonic() - self._saved > job.checkpoint_seconds):
             self._save()
             if self.ranks.first:
                 self.run.remove_checkpoints_except({*job.keep, *sorted(self.run.checkpoint_steps())[-2:]})

@@ -16,7 +16,7 @@ from ademamix.spec import Need, refuse_unobservable
 from ademamix.store import Outcome, Run, Store, missing
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, Job
-from ademamix.training.observe import weights_needed
+from ademamix.training.observe import refuse_unmeasurable, weights_needed
 from ademamix.training.session import Session, observe_later
 from ademamix.training.stop import Stop, catching
 from ademamix.training.trainer import Trainer
@@ -56,9 +56,9 @@ def _acquire(run: Run, stop: Stop) -> bool:
             run.lock.acquire(timeout=0.5)
         except Timeout:
             continue
-        if not owner.alive(run.folder):
+        if not owner.elsewhere(run.folder):
             return True
-        run.lock.release()  # held by a machine whose locks we cannot see
+        run.lock.release()  # trained by a machine whose locks we cannot see
         time.sleep(0.5)
     return False
 
@@ -83,6 +83,7 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
         return
     run.failure_path.unlink(missing_ok=True)
     task = job.spec.open(data_root, device)
+    refuse_unmeasurable(task, job.observe)
     if (outcome := run.outcome()) and (lacking := outcome.observable_later(need, run.checkpoint_steps())):
         observe_later(run, outcome, lacking, job, task)
         if complete(need, job.forks, store):
@@ -92,11 +93,8 @@ def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.devi
         return
     run.reopen()
     with Session(job, run, task, trainer) as session:
-        while not session.done:
-            stopping = bool(stop)  # read once: what is saved and what ends here must agree
-            session.step(stopping)
-            if stopping:
-                break
+        while not (session.done or session.stopped):
+            session.step(bool(stop))
         if session.done:
             session.finish(device)
 
@@ -138,8 +136,11 @@ def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) ->
 
 def _usable(state: dict[str, Any], job: Job, run: Run) -> bool:
     """Whether everything wanted up to the checkpoint was kept and observed on the way there."""
+    if "losses" not in state:  # of a version before this one
+        return False
     step = state["step"]
     whole = {k for k in job.keep if k <= step} <= run.checkpoint_steps()
     remembered = {t for t, last in weights_needed(job.observe).items() if t <= step < last}
-    ready = remembered <= state.get("observer", {}).keys()
-    return whole and ready and not missing(state["observed"], job.observe, until=step)
+    ready = remembered <= state["observer"].keys()
+    # The rows know what was observed later, of a checkpoint; the checkpoint does not.
+    return whole and ready and not missing(run.observed(), job.observe, until=step)

@@ -1,13 +1,15 @@
 """Figure 2: Adam and AdEMAMix on the Rosenbrock function (exact trajectories, no training)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from analysis.claims import Claim, Exact
+from analysis.claims import Claim, Exact, Measure, Report
 from analysis.tables import tabulate
 from experiments import toy
-from experiments.toy import distance
+from experiments.toy import Point, distance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +29,16 @@ ADAM_BETA1S = (0.9, 0.99, 0.999, 0.9999)  # β2 0.999
 ALPHA = 9
 ADEMAMIX_BETA3S = (0.999, 0.9999)  # β1 0.9, β2 0.999
 
-# The paper gives no learning rates. Rule: Adam's is the value of this grid with which the usual
-# β1 = 0.9 ends nearest to the minimum, and serves every β1, so that β1 is all that differs.
-# AdEMAMix's is Adam's divided by 1 + α, the factor by which a steady gradient lengthens its step.
-LR_GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+# The paper gives no learning rates, only that AdEMAMix's is reduced to make up for α. So every statement is
+# looked at over a plane, Adam's rate by AdEMAMix's. What is drawn: the first rate of the grid at which all
+# that the paper says of Adam holds; AdEMAMix's is that divided by 1 + α, the factor by which a steady
+# gradient lengthens its step.
+RATES = (1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1, 0.316, 1.0)
+RADII = (1.0, 0.5, 0.1, 0.01)  # distances that count as having arrived
+NEAR, NEARER = 0.5, 0.01
+Row = tuple[str, str, int, float, float]
+FIRST, STAYS, REBOUND = "first within", "stays within", "rebound"
+STEADY = 0.5  # a trajectory whose distance rises by more above its lowest so far oscillates
 
 
 def adam_name(beta1: float) -> str:
@@ -41,6 +49,9 @@ def ademamix_name(beta3: float) -> str:
     return f"AdEMAMix, β3 = {beta3}"
 
 
+ADAMS, OURS = [*map(adam_name, ADAM_BETA1S)], [*map(ademamix_name, ADEMAMIX_BETA3S)]
+
+
 def gradient(x1: float, x2: float) -> tuple[float, float]:
     """Of f(x) = (1 − x1)² + 100·(x2 − x1²)²."""
     return -2 * (1 - x1) - 400 * x1 * (x2 - x1**2), 200 * (x2 - x1**2)
@@ -49,43 +60,135 @@ def gradient(x1: float, x2: float) -> tuple[float, float]:
 trajectory = partial(toy.trajectory, gradient=gradient, start=START, iterations=ITERATIONS)
 
 
-def adam_learning_rate() -> float:
-    """The learning rate that the rule above chooses for Adam."""
+def adam(beta1: float, lr: float) -> list[Point]:
     from torch.optim import AdamW
 
-    ends = {lr: trajectory(AdamW, lr=lr, betas=(0.9, 0.999))[-1] for lr in LR_GRID}
-    return min(ends, key=lambda lr: distance([ends[lr]], MINIMUM)[0])
+    return trajectory(AdamW, lr=lr, betas=(beta1, 0.999))
+
+
+def ademamix(beta3: float, lr: float) -> list[Point]:
+    from ademamix import AdEMAMix
+
+    betas = (0.9, 0.999, beta3)
+    return trajectory(AdEMAMix, lr=lr, betas=betas, alpha=ALPHA, implementation="reference")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trajectory comes to: by radius, when it is first within, and from when on to stay; its swing.
+
+    `rebound`: the largest rise of the distance above its lowest so far. Never is infinity.
+    """
+
+    first: Mapping[float, float]
+    stays: Mapping[float, float]
+    rebound: float
+
+    @classmethod
+    def of(cls, away: Sequence[float]) -> "Outcome":
+        """Of the distances at every iteration; one that is not finite is infinitely far."""
+        away = [d if math.isfinite(d) else math.inf for d in away]
+        first, stays = {}, {}
+        for radius in RADII:
+            inside = [i for i, d in enumerate(away) if d < radius]
+            outside = [i for i, d in enumerate(away) if d >= radius]
+            first[radius] = inside[0] if inside else math.inf
+            stays[radius] = outside[-1] + 1 if outside[-1] < len(away) - 1 else math.inf
+        lowest, rebound = math.inf, 0.0
+        for d in away:
+            lowest = min(lowest, d)
+            rebound = max(rebound, d - lowest)
+        return cls(first, stays, rebound)
+
+    def rows(self, name: str) -> list[Row]:
+        """As rows of the table: x a radius, y an iteration; and the rebound at x 0."""
+        kinds = ((FIRST, self.first), (STAYS, self.stays), (REBOUND, {0.0: self.rebound}))
+        return [("a", f"{name}: {kind}", 0, x, y) for kind, found in kinds for x, y in found.items()]
+
+    @classmethod
+    def read(cls, frame: "pd.DataFrame", name: str) -> "Outcome":
+        """From the table."""
+        found = []
+        for kind in (FIRST, STAYS, REBOUND):
+            rows = frame[(frame["panel"] == "a") & (frame["series"] == f"{name}: {kind}")]
+            found.append(dict(zip(rows["x"].tolist(), rows["y"].tolist(), strict=True)))
+        return cls(found[0], found[1], found[2][0.0])
+
+
+def at_rate(name: str, lr: float) -> str:
+    """A trajectory of the plane."""
+    return f"{name}, lr = {lr:g}"
+
+
+def drawn_rate(outcomes: Mapping[str, Outcome]) -> float:
+    """The first rate of the grid at which most of the three statements on Adam hold: all, where they do."""
+
+    def held(lr: float) -> int:
+        at = {name: outcomes[at_rate(name, lr)] for name in ADAMS}
+        return sum(
+            all(value > 0 for value in of(at).values()) for of in (small_steady, large_fast, large_swings)
+        )
+
+    return max(RATES, key=lambda lr: (held(lr), -lr))
+
+
+At = Mapping[str, Outcome]  # name → what it comes to, at the rates in question
+
+
+def small_steady(at: At) -> dict[str, float]:
+    return {f"{STEADY} − rebound of {name}": STEADY - at[name].rebound for name in ADAMS[:2]}
+
+
+def large_fast(at: At) -> dict[str, float]:
+    usual = min(at[ADAMS[0]].first[NEAR], ITERATIONS)
+    return {
+        f"{name} sooner than β1 = 0.9": usual - min(at[name].first[NEAR], ITERATIONS) for name in ADAMS[2:]
+    }
+
+
+def large_swings(at: At) -> dict[str, float]:
+    return {f"rebound of {name} − {STEADY}": at[name].rebound - STEADY for name in ADAMS[2:]}
+
+
+def sooner(at: At, radius: float = NEARER) -> dict[str, float]:
+    """Iterations by which each AdEMAMix is within `radius` before the fastest Adam; never is the last one."""
+    fastest = min(min(at[name].first[radius] for name in ADAMS), ITERATIONS)
+    return {name: fastest - min(at[name].first[radius], ITERATIONS) for name in OURS}
+
+
+def stays_sooner(at: At, radius: float = NEARER) -> dict[str, float]:
+    """As `sooner`, but within to stay."""
+    fastest = min(min(at[name].stays[radius] for name in ADAMS), ITERATIONS)
+    return {name: fastest - min(at[name].stays[radius], ITERATIONS) for name in OURS}
+
+
+def steady(at: At) -> dict[str, float]:
+    return {name: STEADY - at[name].rebound for name in OURS}
 
 
 def table(results: "Results") -> "pd.DataFrame":
-    """Panel a: x iteration, y distance; panels b (Adam) and c (AdEMAMix): the points x1, x2."""
-    from torch.optim import AdamW
+    """Panel a: x iteration, y distance; and what every trajectory of the plane comes to (`Outcome.rows`).
 
-    from ademamix import AdEMAMix
-
-    lr = adam_learning_rate()
-    found = [
-        ("b", adam_name(beta1), trajectory(AdamW, lr=lr, betas=(beta1, 0.999))) for beta1 in ADAM_BETA1S
-    ] + [
-        (
-            "c",
-            ademamix_name(beta3),
-            trajectory(
-                AdEMAMix,
-                lr=lr / (1 + ALPHA),
-                betas=(0.9, 0.999, beta3),
-                alpha=ALPHA,
-                implementation="reference",
-            ),
-        )
-        for beta3 in ADEMAMIX_BETA3S
-    ]
-    rows: list[tuple[str, str, int, float, float]] = []
-    for panel, name, points in found:
+    Panels b (Adam) and c (AdEMAMix): the points x1, x2.
+    """
+    makers = [("b", adam_name(b), partial(adam, b)) for b in ADAM_BETA1S]
+    makers += [("c", ademamix_name(b), partial(ademamix, b)) for b in ADEMAMIX_BETA3S]
+    outcomes = {
+        at_rate(name, lr): Outcome.of(distance(make(lr), MINIMUM)) for _, name, make in makers for lr in RATES
+    }
+    rate = drawn_rate(outcomes)
+    rows: list[Row] = []
+    for panel, name, make in makers:
+        lr = rate if panel == "b" else rate / (1 + ALPHA)
+        points = make(lr)
         shown = points[::SHOWN_EVERY]
         away = distance(shown, MINIMUM)
         rows += [("a", name, 0, i * SHOWN_EVERY, d) for i, d in enumerate(away)]
         rows += [(panel, name, 0, x1, x2) for x1, x2 in shown]
+        rows += Outcome.of(distance(points, MINIMUM)).rows(name)
+        rows += [("a", f"{name}: lr", 0, 0, lr)]
+    for name, outcome in outcomes.items():
+        rows += outcome.rows(name)
     frame = tabulate(rows)
     return frame[[results.wants(panel) for panel in frame["panel"]]].sort_values("panel", kind="stable")
 
@@ -108,7 +211,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     for axes, panel in zip(grid[0], shown, strict=True):
         rows = frame[frame["panel"] == panel]
         axes.set_title(titles[panel])
-        for name in rows["series"].unique():
+        for name in (name for name in colours if name in set(rows["series"])):
             line = rows[rows["series"] == name]
             axes.plot(line["x"], line["y"], color=colours[name], label=name, linewidth=1.1)
         if panel == "a":
@@ -128,77 +231,90 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
-NEAR, NEARER = 0.5, 0.01  # distances that count as having arrived
+def _drawn(frame: "pd.DataFrame") -> dict[str, Outcome]:
+    """What the trajectories that are drawn come to."""
+    return {name: Outcome.read(frame, name) for name in (*ADAMS, *OURS)}
 
 
-def first_within(frame: "pd.DataFrame", name: str, radius: float) -> int | None:
-    """The first iteration (of those in the table) nearer than `radius` to the minimum; None: never."""
-    line = frame[(frame["panel"] == "a") & (frame["series"] == name)]
-    near = line[line["y"] < radius]["x"]
-    return None if near.empty else int(near.iloc[0])
+def _rates(frame: "pd.DataFrame") -> list[str]:
+    """The learning rates that are drawn."""
+    rows = frame[frame["series"].isin([f"{name}: lr" for name in (ADAMS[0], OURS[0])])]
+    return [f"{name.split(',')[0]} {lr:g}" for name, lr in zip(rows["series"], rows["y"], strict=True)]
 
 
-def rebound(frame: "pd.DataFrame", name: str) -> float:
-    """How far the trajectory moves away again: the largest rise of the distance above its lowest yet."""
-    away = frame[(frame["panel"] == "a") & (frame["series"] == name)]["y"]
-    return float((away - away.cummin()).max())
+def _judged(statement: Callable[[At], dict[str, float]]) -> Measure:
+    """A statement at the rates that are drawn."""
+    return lambda frame: [Exact(what, float(value)) for what, value in statement(_drawn(frame)).items()]
 
 
-def _sooner(frame: "pd.DataFrame", name: str, other: str, radius: float) -> Exact:
-    """Iterations by which `name` arrives before `other`; never arriving counts as the last one."""
-    mine, its = (first_within(frame, series, radius) for series in (name, other))
-    ahead = (ITERATIONS if its is None else its) - (ITERATIONS if mine is None else mine)
-    return Exact(f"{name} within {radius} before {other}", float(ahead))
+def _over_the_plane(statement: Callable[[At], dict[str, float]]) -> Report:
+    """In how much of the plane of both rates a statement on AdEMAMix holds, for each β3."""
+
+    def report(frame: "pd.DataFrame") -> dict[str, str]:
+        plane = {
+            (first, second): {
+                **{name: Outcome.read(frame, at_rate(name, first)) for name in ADAMS},
+                **{name: Outcome.read(frame, at_rate(name, second)) for name in OURS},
+            }
+            for first in RATES
+            for second in RATES
+        }
+        held = {name: sum(statement(at)[name] > 0 for at in plane.values()) for name in OURS}
+        return {
+            f"{name}, over the plane of rates": f"holds in {n} of {len(plane)}" for name, n in held.items()
+        }
+
+    return report
 
 
-def _large_fast(frame: "pd.DataFrame") -> Sequence[Exact]:
-    return [_sooner(frame, adam_name(b), adam_name(0.9), NEAR) for b in (0.999, 0.9999)]
-
-
-def _rebounds(frame: "pd.DataFrame", names: Sequence[str], sign: int) -> list[Exact]:
-    return [Exact(f"rebound of {name}", sign * rebound(frame, name)) for name in names]
-
-
-def _ademamix_sooner(frame: "pd.DataFrame") -> Sequence[Exact]:
-    arrivals = {b: first_within(frame, adam_name(b), NEARER) or ITERATIONS for b in ADAM_BETA1S}
-    fastest = min(arrivals, key=arrivals.__getitem__)
-    return [_sooner(frame, ademamix_name(b), adam_name(fastest), NEARER) for b in ADEMAMIX_BETA3S]
+def _at_radii(frame: "pd.DataFrame") -> dict[str, str]:
+    """The same at other radii, at the rates drawn."""
+    at = _drawn(frame)
+    return {
+        f"within {radius:g}": ", ".join(f"{name}: {gain:+,.0f}" for name, gain in sooner(at, radius).items())
+        for radius in RADII
+    }
 
 
 CLAIMS = [
     Claim(
         name="small-beta1-steady",
         statement="Adam with small β1 (0.9, 0.99) does not oscillate.",
-        statistic="minus the largest rise of the distance above its lowest value so far",
-        measure=lambda frame: _rebounds(frame, [adam_name(b) for b in (0.9, 0.99)], -1),
-        threshold=-0.5,
+        statistic=f"{STEADY} minus the largest rise of the distance above its lowest so far",
+        measure=_judged(small_steady),
+        report=lambda frame: {"rates drawn": ", ".join(_rates(frame))},
     ),
     Claim(
         name="large-beta1-fast",
         statement="Adam with large β1 (0.999, 0.9999) comes near the minimum sooner than with 0.9.",
         statistic=f"iterations by which it is first nearer than {NEAR}",
-        measure=_large_fast,
+        measure=_judged(large_fast),
     ),
     Claim(
         name="large-beta1-oscillates",
         statement="Adam with large β1 (0.999, 0.9999) oscillates widely.",
-        statistic="largest rise of the distance above its lowest value so far",
-        measure=lambda frame: _rebounds(frame, [adam_name(b) for b in (0.999, 0.9999)], 1),
-        threshold=0.5,
+        statistic=f"largest rise of the distance above its lowest so far, minus {STEADY}",
+        measure=_judged(large_swings),
     ),
     Claim(
         name="ademamix-sooner",
         statement="AdEMAMix reaches small distances sooner than any of the Adam runs.",
-        statistic=f"iterations by which it is first nearer than {NEARER}, against the fastest Adam; "
-        "one of the two β3 must be ahead",
-        measure=_ademamix_sooner,
-        at_least=1,
+        statistic=f"iterations by which it is first nearer than {NEARER}, against the fastest Adam",
+        measure=_judged(sooner),
+        report=lambda frame: {**_over_the_plane(sooner)(frame), **_at_radii(frame)},
+    ),
+    Claim(
+        name="ademamix-stays-sooner",
+        statement="AdEMAMix is at small distances to stay sooner than any of the Adam runs.",
+        statistic=f"iterations by which it is nearer than {NEARER} from then on, against the fastest Adam",
+        measure=_judged(stays_sooner),
+        report=_over_the_plane(stays_sooner),
     ),
     Claim(
         name="ademamix-steady",
         statement="AdEMAMix does not oscillate.",
-        statistic="minus the largest rise of the distance above its lowest value so far",
-        measure=lambda frame: _rebounds(frame, [ademamix_name(b) for b in ADEMAMIX_BETA3S], -1),
-        threshold=-0.5,
+        statistic=f"{STEADY} minus the largest rise of the distance above its lowest so far",
+        measure=_judged(steady),
+        report=_over_the_plane(steady),
     ),
 ]

@@ -129,8 +129,11 @@ def test_every_figure_runs_end_to_end_at_smoke(smoke: Path) -> None:
         assert sorted(frame["panel"].unique()) == list(figure.module.PANELS or [""])
         for suffix in ("png", "pdf"):
             assert (folder / f"{figure.name}.{suffix}").stat().st_size > 5_000
+        assert figure.claims or figure.judged_with
+        if not figure.claims:
+            continue
         verdicts = json.loads((folder / "claims.json").read_text())[figure.name]
-        assert len(verdicts["claims"]) == len(figure.module.CLAIMS)
+        assert len(verdicts["claims"]) == len(figure.claims)
         if not figure.exact:
             assert {claim["verdict"] for claim in verdicts["claims"]} == {"not run"}
 

@@ -188,3 +188,33 @@ def test_what_checkpoints_cannot_answer_is_trained_again(
     more = {VALIDATION: frozenset({10, 20, 40, 60})}
     trained(job(ademamix_spec, observe=more), tmp_path, data_root)
     assert [row["step"] for row in run.metrics() if str(VALIDATION) in row] == [10, 20, 40, 60]
+
+
+def test_what_was_observed_later_does_not_undo_the_training(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    """A run at a constant rate is observed later at its end, then extended: it goes on from there."""
+    from ademamix.schedules import Constant
+
+    spec = adamw_spec.changed(schedule=Constant(warmup=5))
+    first = job(spec, keep=frozenset(), observe={})
+    trained(first, tmp_path, data_root)
+    more = {VALIDATION: frozenset({60})}
+    run = trained(replace(first, observe=more), tmp_path, data_root)
+    assert run.outcome().observed == {str(VALIDATION): [60]}  # type: ignore[union-attr]
+    made: list[int] = []
+    inner = Trainer.update
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "update", lambda self, t: (made.append(t), inner(self, t)))
+        trained(replace(first, until=80, observe=more), tmp_path, data_root)
+    assert made == list(range(61, 81))
+
+
+def test_what_nothing_can_measure_is_refused_before_training(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    beyond = job(adamw_spec, observe={ReserveLoss(batch=10_000): frozenset({60})})
+    assert work(beyond, tmp_path, data_root, "cpu", 1) == 1
+    run = Store(tmp_path).run(adamw_spec.id)
+    assert "the reserve split of" in run.failure()
+    assert not run.metrics()
