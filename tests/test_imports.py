@@ -29,11 +29,22 @@ from experiments import registry
 in_order(unite(needs(registry.figures().values(), scale("cpu"))))
 """
 PLOT = """
-import tempfile
 from pathlib import Path
-from analysis.draw import redraw
+import matplotlib
+matplotlib.use("agg")
+from matplotlib import pyplot as plt
+from ademamix.scale import scales
+from analysis.caption import caption
+from analysis.tables import read_table
 from experiments import registry
-list(redraw(list(registry.figures().values()), None, Path("figures"), Path(tempfile.mkdtemp())))
+for figure in registry.figures().values():
+    for folder in ("cpu", "exact"):
+        table = Path("figures") / folder / f"{figure.name}.csv"
+        if table.exists():
+            figure.module.draw(read_table(table))
+            plt.close("all")
+    if not figure.exact:
+        caption(figure, scales()["cpu"])
 """
 
 
