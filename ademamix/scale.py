@@ -206,9 +206,12 @@ class Scale(Frozen):
         """Steps between observations of the validation loss."""
         return max(1, self.horizon // self.validation.points)
 
-    def validation_steps(self, until: int) -> frozenset[int]:
-        """Steps at which curves observe the validation loss: evenly spaced, and the last."""
-        every = self.validation_every
+    def validation_steps(self, until: int, often: int = 1) -> frozenset[int]:
+        """Steps at which curves observe the validation loss: evenly spaced, and the last.
+
+        `often`: times as many; a short training gets half as many as the horizon at least.
+        """
+        every = max(1, min(self.validation_every // often, 2 * until // self.validation.points))
         return frozenset(range(every, until + 1, every)) | {until}
 
 

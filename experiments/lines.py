@@ -31,6 +31,7 @@ class Line:
         until: its last step, the paper's.
         seeds: which of the scale's lists of seeds it gets.
         beside: forks of other lines, steps of the paper, after which it is observed as often as they are.
+        often: times the scale's usual number of observations, where single spikes are looked for.
     """
 
     panel: str
@@ -39,6 +40,7 @@ class Line:
     until: int
     seeds: SeedsOf = "sweep"
     beside: tuple[int, ...] = ()
+    often: int = 1
 
     def first_step(self, scale: Scale) -> int:
         """Where its curve begins: at 0, or at the fork, where a branch is still its trunk."""
@@ -48,7 +50,9 @@ class Line:
         """When its validation loss is observed; more often just after a fork."""
         first, until = self.first_step(scale), scale.steps(self.until)
         forks = [scale.steps(step) for step in self.beside] + [first] * (first > 0)
-        found = scale.validation_steps(until).union(*(after_a_fork(scale, fork, until) for fork in forks))
+        found = scale.validation_steps(until, self.often).union(
+            *(after_a_fork(scale, fork, until) for fork in forks)
+        )
         return frozenset(step for step in found if step >= first)
 
     def need(self, scale: Scale, seed: int) -> Need:

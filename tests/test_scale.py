@@ -120,8 +120,9 @@ def test_a_branch_keeps_its_trunks_learning_rate() -> None:
     adamw, ademamix = run("110M", ADAMW, 256_000), run("110M", ADEMAMIX, 256_000)
     switched = adamw.branch(128_000, to=ADEMAMIX)
     assert at.map(switched).optimizer.lr == at.map(adamw).optimizer.lr != at.map(ademamix).optimizer.lr
-    constant = ademamix.changed(schedule=Constant(kind="constant", warmup=3_000)).at_rate_of(ADAMW)
-    assert at.map(constant).optimizer.lr == at.map(adamw).optimizer.lr
+    constant = ademamix.changed(schedule=Constant(kind="constant", warmup=3_000)).at_shared_rate()
+    decayed = constant.branch(128_000, schedule=LinearDecay(warmup=3_000, start=128_000, end=200_000))
+    assert at.map(decayed).optimizer.lr == at.map(constant).optimizer.lr == at.lr["110M"]["shared"]
 
 
 def test_an_unknown_key_of_a_scale_is_named(tmp_path: Path) -> None:
@@ -167,7 +168,8 @@ def test_figures_may_share_one_learning_rate() -> None:
     at = scale("cpu")
     adamw, ademamix = run("110M", ADAMW, 256_000), run("110M", ADEMAMIX, 256_000)
     branch = ademamix.branch(90_000, inject=0)
-    mapped = [at.map(paper.at_rate_of(ADAMW)) for paper in (ademamix, branch)]
-    assert {spec.optimizer.lr for spec in mapped} == {at.map(adamw).optimizer.lr}
+    mapped = [at.map(paper.at_shared_rate()) for paper in (ademamix, branch, adamw)]
+    assert {spec.optimizer.lr for spec in mapped} == {at.lr["110M"]["shared"]}
     assert mapped[1].fork is not None
     assert mapped[1].fork.parent == mapped[0]
+    assert scale("paper").map(ademamix.at_shared_rate()).optimizer.lr == ademamix.spec.optimizer.lr

@@ -19,13 +19,14 @@ from ademamix.spec import RunSpec
 from ademamix.values import Role, marks
 
 ADAMW, ADEMAMIX, LION = "adamw", "ademamix", "lion"
+SHARED = "shared"  # the one rate of figures that give both optimizers the same
 WARMUPS = ("alpha_warmup", "beta3_warmup")  # of slow EMAs
 CONVEX, THREE_EMAS = "ademamix-convex", "ad3emamix"
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A learning rate: `times` the best one of the optimizer `of` in the run's set-up."""
+    """A learning rate: `times` the best one of `of` in the run's set-up: an optimizer's, or `SHARED`."""
 
     times: float
     of: str
@@ -62,14 +63,14 @@ class PaperRun:
             raise TypeError("an optimizer and its learning rate are stated with run(...) or branch(...)")
         return replace(self, spec=self.spec.changed(**fields))
 
-    def at_rate_of(self, optimizer: str) -> "PaperRun":
-        """The same run, its learning rate relative to another optimizer's best, and so its trunks'.
+    def at_shared_rate(self) -> "PaperRun":
+        """The same run, and its trunks, in a figure that gives both optimizers one learning rate.
 
-        For figures that give both optimizers one learning rate. The paper's own value stays.
+        A scale has such a rate for each set-up, at which the worse of the two loses least; the paper's own
+        value, a multiple of AdamW's best, stays.
         """
-        best = self.setup.best_lr(optimizer)
-        fork = self.fork and replace(self.fork, trunk=self.fork.trunk.at_rate_of(optimizer))
-        return replace(self, rate=Rate(self.spec.optimizer.lr / best, optimizer), fork=fork)
+        fork = self.fork and replace(self.fork, trunk=self.fork.trunk.at_shared_rate())
+        return replace(self, rate=Rate(self.spec.optimizer.lr / self.setup.best_lr(ADAMW), SHARED), fork=fork)
 
     def branch(
         self,

@@ -16,7 +16,7 @@ NAMES = ("AdamW", *(f"AdEMAMix, β3 = {beta3}" for beta3 in BETA3S))
 
 def _constant(optimizer: str, **changes: Any) -> PaperRun:
     schedule = Constant(warmup=language().warmup)
-    return run(SIZE, optimizer, RAMP, lr=LR, **changes).changed(schedule=schedule).at_rate_of(ADAMW)
+    return run(SIZE, optimizer, RAMP, lr=LR, **changes).changed(schedule=schedule).at_shared_rate()
 
 
 # Name → the run at a constant rate, which has no end: each figure trains it as far as it needs.
@@ -42,6 +42,6 @@ def decay_name(name: str, start: int, steps: int) -> str:
 def decay_lines(panel: str, start: int, steps: int) -> list[Line]:
     """The decay from `start` of every constant run."""
     return [
-        Line(panel, decay_name(name, start, steps), decayed(trunk, start, steps), start + steps)
+        Line(panel, decay_name(name, start, steps), decayed(trunk, start, steps), start + steps, "headline")
         for name, trunk in TRUNKS.items()
     ]

@@ -23,9 +23,7 @@ PANELS = "abcd"
 HORIZON = 256_000
 AT = {"a": 90_000, "b": 170_000, "c": 190_000, "d": 230_000}
 FORGETTING = Forgetting(
-    references={
-        optimizer: run(SIZE, optimizer, HORIZON).at_rate_of(ADAMW) for optimizer in (ADAMW, ADEMAMIX)
-    },
+    references={optimizer: run(SIZE, optimizer, HORIZON).at_shared_rate() for optimizer in (ADAMW, ADEMAMIX)},
     at=AT,
     since=70_000,
     until=HORIZON,

@@ -28,7 +28,7 @@ AT = {"a": 230_000, "b": 270_000, "c": 280_000, "d": 290_000}
 
 def _reference(optimizer: str) -> PaperRun:
     warmup = language().warmup
-    trunk = run(SIZE, optimizer, END).changed(schedule=Constant(warmup=warmup)).at_rate_of(ADAMW)
+    trunk = run(SIZE, optimizer, END).changed(schedule=Constant(warmup=warmup)).at_shared_rate()
     decay = LinearDecay(warmup=warmup, start=DECAY, end=END)
     return trunk.branch(DECAY, schedule=decay)
 

@@ -10,7 +10,7 @@ from analysis.claims import Claim, Effect, beats, final, lower, rankings
 from analysis.curves import thousands
 from experiments import lines
 from experiments.fig05_26_switching.runs import LENGTH, SIZE, switched
-from experiments.lines import Line
+from experiments.lines import Line, SeedsOf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +37,12 @@ def name_of(step: int) -> str:
 
 def _lines(panel: str) -> list[Line]:
     size, length, steps = SIZES[panel], LENGTHS[panel], SWITCHES[panel]
+    seeds: SeedsOf = "headline" if panel == "b" else "sweep"
     trunk = run(size, ADAMW, length)
     return [
-        Line(panel, "AdamW", trunk, length, beside=steps),
-        Line(panel, FROM_SCRATCH, run(size, ADEMAMIX, length), length),
-        *(Line(panel, name_of(t), switched(trunk, t, ALPHAS[panel]), length) for t in steps),
+        Line(panel, "AdamW", trunk, length, seeds, beside=steps),
+        Line(panel, FROM_SCRATCH, run(size, ADEMAMIX, length), length, seeds),
+        *(Line(panel, name_of(t), switched(trunk, t, ALPHAS[panel]), length, seeds) for t in steps),
     ]
 
 

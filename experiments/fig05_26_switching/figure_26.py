@@ -30,8 +30,8 @@ def name_of(warmup: int) -> str:
 
 
 LINES = [
-    Line("", "AdamW", TRUNK, LENGTH, beside=(SWITCH,)),
-    *(Line("", name_of(t), switched(TRUNK, SWITCH, ALPHA, t or None), LENGTH) for t in WARMUPS),
+    Line("", "AdamW", TRUNK, LENGTH, "headline", beside=(SWITCH,)),
+    *(Line("", name_of(t), switched(TRUNK, SWITCH, ALPHA, t or None), LENGTH, "headline") for t in WARMUPS),
 ]
 
 

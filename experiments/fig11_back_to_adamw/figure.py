@@ -33,12 +33,12 @@ def switched_name(ramp: int) -> str:
     return f"T = {ramp // 1000}k, AdamW from {SWITCH // 1000}k"
 
 
-ADAMW_RUN = run(SIZE, ADAMW, HORIZON).changed(batch=BATCH)
+ADAMW_RUN = run(SIZE, ADAMW, HORIZON).changed(batch=BATCH).at_shared_rate()
 
 
 def _trunk(ramp: int) -> PaperRun:
     ramps = {"alpha_warmup": ramp, "beta3_warmup": ramp}
-    return run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA, **ramps).changed(batch=BATCH).at_rate_of(ADAMW)
+    return run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA, **ramps).changed(batch=BATCH).at_shared_rate()
 
 
 def _back(ramp: int) -> PaperRun:
@@ -46,9 +46,9 @@ def _back(ramp: int) -> PaperRun:
 
 
 LINES = [
-    Line("", "AdamW", ADAMW_RUN, HORIZON),
-    *(Line("", name_of(t), _trunk(t), HORIZON, beside=(SWITCH,)) for t in RAMPS),
-    *(Line("", switched_name(t), _back(t), HORIZON) for t in RAMPS),
+    Line("", "AdamW", ADAMW_RUN, HORIZON, "headline"),
+    *(Line("", name_of(t), _trunk(t), HORIZON, "headline", beside=(SWITCH,)) for t in RAMPS),
+    *(Line("", switched_name(t), _back(t), HORIZON, "headline") for t in RAMPS),
 ]
 
 

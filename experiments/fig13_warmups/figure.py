@@ -34,13 +34,13 @@ def _line(panel: str, label: str, alpha_warmup: int, beta3_warmup: int) -> Line:
     paper = run(
         SIZE, ADEMAMIX, HORIZON, alpha=ALPHA, alpha_warmup=alpha_warmup or None, beta3_warmup=beta3_warmup
     )
-    return Line(panel, label, paper, HORIZON)
+    return Line(panel, label, paper, HORIZON, "headline")
 
 
 LINES = [
-    Line("a", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    Line("a", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON, "headline"),
     *(_line("a", both_name(warmup), warmup, warmup) for warmup in BOTH),
-    Line("b", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    Line("b", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON, "headline"),
     *(_line("b", alpha_name(warmup), warmup, HORIZON) for warmup in ALPHA_WARMUPS),
 ]
 TITLES = {"a": "(a) T = T_α = T_β3 varies", "b": "(b) T_β3 = 256k, T_α varies"}

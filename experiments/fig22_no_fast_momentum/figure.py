@@ -14,9 +14,9 @@ SIZE = "1.3B"
 HORIZON = 770_000
 WITH, WITHOUT = "AdEMAMix, β1 = 0.9", "AdEMAMix, β1 = 0"
 LINES = [
-    Line("", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
-    Line("", WITH, run(SIZE, ADEMAMIX, HORIZON), HORIZON),
-    Line("", WITHOUT, run(SIZE, ADEMAMIX, HORIZON, beta1=0.0), HORIZON),
+    Line("", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON, "headline"),
+    Line("", WITH, run(SIZE, ADEMAMIX, HORIZON), HORIZON, "headline"),
+    Line("", WITHOUT, run(SIZE, ADEMAMIX, HORIZON, beta1=0.0), HORIZON, "headline"),
 ]
 
 

@@ -36,7 +36,7 @@ def name_of(alpha: float) -> str:
 
 def _line(label: str, optimizer: str, **changes: float | None) -> Line:
     paper = run(SIZE, optimizer, HORIZON, weight_decay=0.0, **changes).changed(batch=BATCH)
-    return Line("b", label, paper, HORIZON)
+    return Line("b", label, paper.at_shared_rate(), HORIZON, "headline")
 
 
 LINES = [

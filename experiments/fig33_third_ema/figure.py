@@ -27,12 +27,16 @@ def name_of(beta3: float, beta4: float) -> str:
     return f"β3 = {beta3}, β4 = {beta4}"
 
 
+def _values(beta3: float, beta4: float) -> dict[str, float]:
+    return {"alpha": ALPHA, "beta3": beta3, "beta4": beta4}
+
+
 LINES = [
-    Line("", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
-    Line("", TWO, run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA), HORIZON),
+    Line("", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON, "headline"),
+    Line("", TWO, run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA), HORIZON, "headline"),
     *(
-        Line("", name_of(b3, b4), run(SIZE, THREE_EMAS, HORIZON, alpha=ALPHA, beta3=b3, beta4=b4), HORIZON)
-        for b3, b4 in BETAS
+        Line("", name_of(*betas), run(SIZE, THREE_EMAS, HORIZON, **_values(*betas)), HORIZON, "headline")
+        for betas in BETAS
     ),
 ]
 
