@@ -181,8 +181,8 @@ class Claim:
         measure: the figure's table → the effects.
         threshold: what each effect should exceed, in the effects' unit.
         at_least: how many effects must hold; None: all of them.
-        tuned: whether the scale's own values were tuned for what the claim finds best, which makes
-            it circular there (judged 'inconclusive' anywhere but at `paper`).
+        tuned: whether it is about the slow half-life, which makes it circular (judged 'inconclusive') at a
+            scale that has tuned one of its own.
         report: the table → further numbers to show beside the verdict.
     """
 
@@ -229,7 +229,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Rules:
-    """What verdicts have to know of a scale: whether they count, and whether values were tuned for it."""
+    """What verdicts have to know of a scale: whether they count, and whether its slow half-life was tuned."""
 
     judges: bool = True
     tuned: bool = False
@@ -264,6 +264,30 @@ def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> Paired:
     last = last.reindex(rows["seed"].unique(), fill_value=math.inf)
     values = dict(zip(last.index.tolist(), last.tolist(), strict=True))
     return Paired(values, {run_of(frame, panel, series, share): 1.0})
+
+
+def roughness(frame: "pd.DataFrame", panel: str, series: str) -> Paired:
+    """Seed → how much a curve rises, in sum, over the last three quarters of the panel's length.
+
+    A curve that only falls has 0; each spike adds its height. The windows observed are always the same, so
+    that what rises is the model's loss. Infinity where a run diverged.
+    """
+    rows = _series(frame, panel, series).sort_values("x")
+    late = rows[rows["x"] >= frame[frame["panel"] == panel]["x"].max() / 4]
+    total = late.groupby("seed")["y"].apply(lambda y: float(y.diff().clip(lower=0).sum()))
+    diverged = rows.groupby("seed")["y"].max() == math.inf
+    total = total.reindex(diverged.index, fill_value=0.0).mask(diverged, math.inf)
+    return Paired(dict(zip(total.index.tolist(), total.tolist(), strict=True)), {})
+
+
+def rougher(panel: str, smooth: str, rough: Sequence[str]) -> Compare:
+    """How much rougher the curve of each of `rough` is than that of `smooth`."""
+
+    def measure(frame: "pd.DataFrame") -> list[Effect]:
+        base = roughness(frame, panel, smooth)
+        return [Effect.of(f"{name} − {smooth}", roughness(frame, panel, name) - base) for name in rough]
+
+    return measure
 
 
 def beats(panel: str, baseline: str, names: Sequence[str]) -> Compare:

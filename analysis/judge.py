@@ -17,7 +17,7 @@ from analysis.tables import read_table
 def rules_of(name: str) -> Rules:
     """What claims have to know of the scale of that name; `exact` is none."""
     found = scales().get(name)
-    return Rules(found.judges, tuned=bool(found.lr)) if found else Rules()
+    return Rules(found.judges, tuned=found.slow_half_life is not None) if found else Rules()
 
 
 def groups(artifact: Artifact, scale: str) -> dict[tuple[str, str], str]:

@@ -1,5 +1,6 @@
 """Figure 4: forgetting of one batch during training."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
@@ -50,14 +51,21 @@ def _remembers(frame: "pd.DataFrame") -> list[Effect]:
 
 
 def _later_better(frame: "pd.DataFrame") -> list[Effect]:
-    first, *_, last = AT
+    """What is kept of each batch, minus what is kept of the one before it."""
     return [
         paired(
-            f"{name}: {thousands(AT[last])} − {thousands(AT[first])}",
-            retained(frame, last, name) - retained(frame, first, name),
+            f"{name}: {thousands(AT[after])} − {thousands(AT[before])}",
+            retained(frame, after, name) - retained(frame, before, name),
         )
         for name in NAMES.values()
+        for before, after in pairwise(AT)
     ]
+
+
+def _reversals(frame: "pd.DataFrame") -> dict[str, str]:
+    """Between which t_B the order is the other way round."""
+    found = [e.what for e in _later_better(frame) if sum(e.values) < 0]
+    return {"reversed": "; ".join(found) or "nowhere"}
 
 
 CLAIMS = [
@@ -72,7 +80,8 @@ CLAIMS = [
     Claim(
         name="later-batches-better",
         statement="Later batches are remembered better.",
-        statistic="loss on B at the end, reference − branch: of the last t_B − of the first",
+        statistic="loss on B at the end, reference − branch: of each t_B − of the one before it",
         measure=_later_better,
+        report=_reversals,
     ),
 ]

@@ -173,13 +173,13 @@ def paired(what: str, values: "pd.Series[float]") -> Effect:
 
 
 def lost(frame: "pd.DataFrame", panel: str, optimizer: str, until: int) -> "pd.Series[float]":
-    """The part of the drop that is gone `LATER`, of each batch, as a share of the batches' mean drop.
+    """The part of the drop that is gone `LATER`, of each batch, as a share of its own drop.
 
     `until`: the figure's last step, of the paper.
     """
     gap = gaps(frame, panel, optimizer)
     first, then = look(gap, PEAK), look(gap, frame["x"].max() * LATER / until)
-    return (first - then) / first.mean()
+    return (first - then) / first
 
 
 def after_the_batch(at: dict[str, int], until: int) -> list[Claim]:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
-from analysis.claims import LITTLE, SAME, Claim, Effect, final, ranking
+from analysis.claims import LITTLE, SAME, Claim, Effect, final, ranking, rougher
 from analysis.paired import largest, smallest
 from experiments import lines
 from experiments.lines import Line
@@ -82,13 +82,33 @@ def _best_03(frame: "pd.DataFrame") -> list[Effect]:
     ]
 
 
+def _rougher_unclipped(frame: "pd.DataFrame") -> list[Effect]:
+    """The curve with the weakest clipping against that with the strongest."""
+    strong, *_, weak = CLIPPINGS
+    pairs = [(clip_name(strong, alpha), clip_name(weak, alpha)) for alpha in ALPHAS]
+    return [effect for smooth, rough in pairs for effect in rougher("a", smooth, [rough])(frame)]
+
+
 CLAIMS = [
+    Claim(
+        name="clipping-smooths",
+        statement="Clipping makes the curves smoother.",
+        statistic="sum of all rises of the validation loss after the first quarter of the training, "
+        f"clip {CLIPPINGS[-1]} − clip {CLIPPINGS[0]}",
+        measure=_rougher_unclipped,
+    ),
     Claim(
         name="clipping-matters-little",
         statement="Clipping changes the end little.",
         statistic=f"{LITTLE} nats minus the range of the final validation losses over clipping",
         measure=_range_over_clipping,
         report=ranking("a", [line.label for line in LINES if line.panel == "a"]),
+    ),
+    Claim(
+        name="small-beta1-spikes",
+        statement="A small β1 gives spikes.",
+        statistic="sum of all rises of the validation loss after the first quarter, β1 ≤ 0.3 − β1 = 0.9",
+        measure=rougher("b", beta1_name(0.9), [beta1_name(b) for b in BETA1S if b <= 0.3]),
     ),
     Claim(
         name="small-beta1-same-end",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADEMAMIX, run
 from analysis import style
-from analysis.claims import SAME, Claim, Effect, final, lower, ranking
+from analysis.claims import SAME, Claim, Effect, final, lower, ranking, rougher
 from experiments import lines
 from experiments.lines import Line
 
@@ -57,6 +57,10 @@ def _small(frame: "pd.DataFrame") -> list[Effect]:
     return [e for b in SMALL for e in lower("", name_of(b, 0.9), name_of(b, 0.0))(frame)]
 
 
+def _spikes(frame: "pd.DataFrame") -> list[Effect]:
+    return [e for b in LARGE for e in rougher("", name_of(b, 0.9), [name_of(b, 0.0)])(frame)]
+
+
 def _large(frame: "pd.DataFrame") -> list[Effect]:
     """`SAME` minus how much higher β1 = 0 ends, at large batches."""
     found = []
@@ -73,6 +77,12 @@ CLAIMS = [
         statistic="final validation loss, β1 = 0 − β1 = 0.9",
         measure=_small,
         report=ranking("", [line.label for line in LINES]),
+    ),
+    Claim(
+        name="large-batch-spikes",
+        statement="At large batches (64, 128), β1 = 0 gives spikes.",
+        statistic="sum of all rises of the validation loss after the first quarter, β1 = 0 − β1 = 0.9",
+        measure=_spikes,
     ),
     Claim(
         name="large-batch-same-end",

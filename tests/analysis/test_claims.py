@@ -1,12 +1,13 @@
 """How effects become verdicts."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ademamix.errors import UserError
-from analysis.claims import Claim, Effect, Exact, Measured, Share, at, final
+from analysis.claims import Claim, Effect, Exact, Measured, Share, at, final, rougher, roughness
 from analysis.judge import rules_of
 from analysis.noise import Noise, read_noise
 from analysis.paired import Paired, Run, largest, mean_of, smallest
@@ -148,7 +149,7 @@ def test_all_must_hold_unless_fewer_are_asked() -> None:
 
 def test_smoke_judges_nothing_and_tuning_is_circular() -> None:
     assert verdict([of(1.0)], scale="smoke") == "not run"
-    assert verdict([of(1.0)], tuned=True) == "inconclusive"
+    assert verdict([of(1.0)], scale="gpu", tuned=True) == "inconclusive"
     assert verdict([of(1.0)], scale="paper", tuned=True) == "reproduced"
 
 
@@ -160,6 +161,21 @@ FRAME = pd.DataFrame(
     ],
     columns=["panel", "series", "seed", "x", "y"],
 )  # fmt: skip
+
+
+def test_roughness_is_what_a_curve_rises_after_its_first_quarter() -> None:
+    smooth, spiky, broken = (2.0, 1.5, 1.2, 1.1, 1.0), (2.0, 2.5, 1.2, 1.5, 1.4), (2.0, 1.5, math.inf)
+    rows = [
+        ("", name, 0, x, y)
+        for name, curve in {"smooth": smooth, "spiky": spiky, "broken": broken}.items()
+        for x, y in enumerate(curve)
+    ]
+    frame = pd.DataFrame(rows, columns=["panel", "series", "seed", "x", "y"])
+    found = {name: roughness(frame, "", name)[0] for name in ("smooth", "spiky", "broken")}
+    assert found == {"smooth": 0.0, "spiky": pytest.approx(0.3), "broken": math.inf}
+    (effect,) = rougher("", "smooth", ["spiky"])(frame)
+    assert effect.values == (pytest.approx(0.3),)
+    assert effect.judge(0.0, Noise({}, 0.01)).verdict == "inconclusive"  # one seed: nothing stands in
 
 
 def test_values_are_paired_by_seed() -> None:
