@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ademamix.paper.runs import PaperRun
@@ -11,10 +11,8 @@ from ademamix.spec import Need
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from analysis.noise import Noise
     from analysis.results import Results
 
 SeedsOf = Literal["headline", "sweep", "tuning"]
@@ -32,6 +30,8 @@ class Line:
         seeds: which of the scale's lists of seeds it gets.
         beside: forks of other lines, steps of the paper, after which it is observed as often as they are.
         often: times the scale's usual number of observations, where single spikes are looked for.
+        swept: what it varies, name → value; the first is its colour and its place among the final losses,
+            the second its line style. Empty: a level to compare with.
     """
 
     panel: str
@@ -41,6 +41,7 @@ class Line:
     seeds: SeedsOf = "sweep"
     beside: tuple[int, ...] = ()
     often: int = 1
+    swept: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def first_step(self, scale: Scale) -> int:
         """Where its curve begins: at 0, or at the fork, where a branch is still its trunk."""
@@ -131,66 +132,13 @@ def figure(
 
     `looks`: makes the line properties, when the figure is drawn; `look`: further arguments of `draw`.
     """
+    from experiments import line_drawing
+
     return (
         lambda scale: needs(lines, scale),
         lambda results: table(lines, results),
-        lambda frame: draw(frame, lines, titles, looks(), **look),
+        lambda frame: line_drawing.draw(frame, lines, titles, looks(), **look),
     )
-
-
-def draw(
-    frame: "pd.DataFrame",
-    lines: Sequence[Line],
-    titles: Mapping[str, str],
-    looks: Looks | None = None,
-    columns: int = 3,
-    tail: float = 0.15,
-    zoomed: bool = False,
-) -> "Figure":
-    """A panel for each letter the frame holds: AdamW dashed in its own colour, the rest a ramp in order.
-
-    Args:
-        frame: the figure's table.
-        lines: all of the figure's, in the order of the legends.
-        titles: panel → title.
-        looks: label → line properties, in place of the ramp's.
-        columns: of the legends.
-        tail: the loss axis shows what happens after this share of the longest curve.
-        zoomed: whether the steps before are left out altogether.
-    """
-    from analysis import curves, style
-
-    shown = curves.panels(frame)
-    # Legends go below the panels: somewhere in a sweep, a curve passes through every corner.
-    entries = 1 + max(sum(line.panel == panel for line in lines) for panel in shown)
-    figure, axes = curves.grid(len(shown), below=0.1 + 0.14 * math.ceil(entries / columns))
-    for one, panel in zip(axes, shown, strict=True):
-        names = [line.label for line in lines if line.panel == panel]
-        swept = [name for name in names if name != "AdamW"]
-        ramp = style.ramp(swept)
-        found: dict[str, Mapping[str, Any]] = {n: {"color": ramp[n], "linewidth": 1.1} for n in swept}
-        if "AdamW" in names:
-            found["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
-        found |= {name: look for name, look in (looks or {}).items() if name in names}
-        rows = frame[frame["panel"] == panel]
-        curves.draw_panel(one, rows, found, titles[panel], tail=tail)
-        if zoomed:
-            one.set_xlim(left=tail * rows["x"].max())
-        _draw_noise(one, rows, next(line for line in lines if line.panel == panel), frame.attrs.get("noise"))
-        one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.0)
-    curves.name_loss_axis(axes)
-    return figure
-
-
-def _draw_noise(axes: "Axes", rows: "pd.DataFrame", line: Line, noise: "Noise | None") -> None:
-    """A band of ±2σ over seeds around the first line of a panel, where runs have one seed only."""
-    from analysis.noise import group_of
-
-    own = rows[rows["series"] == line.label].sort_values("x")
-    sigma = noise.of(group_of(line.run)) if noise else None
-    if sigma is not None and own["seed"].nunique() == 1:
-        low, high = own["y"] - 2 * sigma, own["y"] + 2 * sigma
-        axes.fill_between(own["x"], low, high, color="0.5", alpha=0.25, linewidth=0, label="± 2σ over seeds")
 
 
 def beside_trunk(frame: "pd.DataFrame", panel: str, branch: str, trunk: str) -> "pd.Series[float]":

@@ -8,7 +8,7 @@ from ademamix.scale import Scale
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect, beats, final, lower, rankings
 from analysis.curves import thousands
-from experiments import lines
+from experiments import line_drawing, lines
 from experiments.fig05_26_switching.runs import LENGTH, SIZE, switched
 from experiments.lines import Line, SeedsOf
 
@@ -35,14 +35,19 @@ def name_of(step: int) -> str:
     return f"AdEMAMix from {thousands(step)}"
 
 
+def _switched(panel: str, step: int, seeds: SeedsOf) -> Line:
+    paper = switched(run(SIZES[panel], ADAMW, LENGTHS[panel]), step, ALPHAS[panel])
+    swept = {"switched at": thousands(step)}
+    return Line(panel, name_of(step), paper, LENGTHS[panel], seeds, swept=swept)
+
+
 def _lines(panel: str) -> list[Line]:
     size, length, steps = SIZES[panel], LENGTHS[panel], SWITCHES[panel]
     seeds: SeedsOf = "headline" if panel == "b" else "sweep"
-    trunk = run(size, ADAMW, length)
     return [
-        Line(panel, "AdamW", trunk, length, seeds, beside=steps),
+        Line(panel, "AdamW", run(size, ADAMW, length), length, seeds, beside=steps),
         Line(panel, FROM_SCRATCH, run(size, ADEMAMIX, length), length, seeds),
-        *(Line(panel, name_of(t), switched(trunk, t, ALPHAS[panel]), length, seeds) for t in steps),
+        *(_switched(panel, step, seeds) for step in steps),
     ]
 
 
@@ -63,8 +68,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
     curved = frame[frame["series"] != LONGER.label]
     looks = {FROM_SCRATCH: {"color": style.colour("AdEMAMix"), "linewidth": 1.1}}
-    figure = lines.draw(curved, LINES, TITLES, looks, columns=2, tail=0.5, zoomed=True)
-    for axes, panel in zip(figure.axes, curves.panels(frame), strict=True):
+    figure = line_drawing.draw(curved, LINES, TITLES, looks, columns=2, tail=0.5, zoomed=True)
+    for axes, panel in zip(figure.axes, curves.panels(frame), strict=False):  # the curves' come first
         if panel == LONGER.panel:
             level = mean(final(frame, panel, LONGER.label).values())
             axes.axhline(level, color=style.colour("AdamW"), linewidth=0.9, dashes=(6, 2, 1, 2))

@@ -29,10 +29,12 @@ def name_of(warmup: int) -> str:
     return f"warm-ups of {thousands(warmup)}" if warmup else "no warm-up"
 
 
-LINES = [
-    Line("", "AdamW", TRUNK, LENGTH, "headline", beside=(SWITCH,)),
-    *(Line("", name_of(t), switched(TRUNK, SWITCH, ALPHA, t or None), LENGTH, "headline") for t in WARMUPS),
-]
+def _line(warmup: int) -> Line:
+    paper = switched(TRUNK, SWITCH, ALPHA, warmup or None)
+    return Line("", name_of(warmup), paper, LENGTH, "headline", swept={"warm-ups": thousands(warmup)})
+
+
+LINES = [Line("", "AdamW", TRUNK, LENGTH, "headline", beside=(SWITCH,)), *map(_line, WARMUPS)]
 
 
 TITLES = {"": f"AdEMAMix from {thousands(SWITCH)}, α = {ALPHA}"}

@@ -1,5 +1,6 @@
 """Figure 12: sensitivity to α and to β3."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
@@ -30,15 +31,15 @@ def beta3_name(beta3: float) -> str:
     return f"β3 = {beta3}"
 
 
-def _line(panel: str, label: str, optimizer: str = ADEMAMIX, **changes: float) -> Line:
-    return Line(panel, label, run(SIZE, optimizer, HORIZON, **changes), HORIZON)
+def _line(panel: str, label: str, swept: Mapping[str, str], **changes: float) -> Line:
+    return Line(panel, label, run(SIZE, ADEMAMIX, HORIZON, **changes), HORIZON, swept=swept)
 
 
 LINES = [
-    _line("a", "AdamW", ADAMW),
-    *(_line("a", alpha_name(alpha), alpha=alpha, beta3=0.9999) for alpha in ALPHAS),
-    _line("b", "AdamW", ADAMW),
-    *(_line("b", beta3_name(beta3), alpha=ALPHA_OF_B, beta3=beta3) for beta3 in BETA3S),
+    Line("a", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    *(_line("a", alpha_name(alpha), {"α": str(alpha)}, alpha=alpha, beta3=0.9999) for alpha in ALPHAS),
+    Line("b", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON),
+    *(_line("b", beta3_name(b), {"β3": str(b)}, alpha=ALPHA_OF_B, beta3=b) for b in BETA3S),
 ]
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from analysis.claims import SAME, Claim, Effect, final, lower, ranking
+from analysis.curves import thousands
 from experiments import lines
 from experiments.lines import Line
 
@@ -34,7 +35,8 @@ def _line(panel: str, label: str, alpha_warmup: int, beta3_warmup: int) -> Line:
     paper = run(
         SIZE, ADEMAMIX, HORIZON, alpha=ALPHA, alpha_warmup=alpha_warmup or None, beta3_warmup=beta3_warmup
     )
-    return Line(panel, label, paper, HORIZON, "headline")
+    swept = {"T" if panel == "a" else "T_α": thousands(alpha_warmup)}
+    return Line(panel, label, paper, HORIZON, "headline", swept=swept)
 
 
 LINES = [

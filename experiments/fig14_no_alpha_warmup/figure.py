@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from analysis.claims import SLIGHTLY, Claim, Effect, beats, final, lower, ranking
+from analysis.curves import thousands
 from experiments import lines
 from experiments.lines import Line, SeedsOf
 
@@ -29,7 +30,8 @@ def _line(panel: str, alpha: float, warmup: int) -> Line:
     paper = run(SIZES[panel], ADEMAMIX, HORIZON, alpha=alpha, alpha_warmup=warmup or None)
     # At 1.3B the paper calls one difference slight: that takes several seeds to see.
     seeds: SeedsOf = "headline" if (panel, alpha) in (("b", 1), ("b", 5)) else "sweep"
-    return Line(panel, name_of(alpha, warmup), paper, HORIZON, seeds)
+    swept = {"α": str(alpha), "T_α": thousands(warmup)}
+    return Line(panel, name_of(alpha, warmup), paper, HORIZON, seeds, swept=swept)
 
 
 LINES = [

@@ -1,5 +1,6 @@
 """Figure 15: sensitivity to gradient clipping and to β1."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
@@ -32,19 +33,25 @@ def beta1_name(beta1: float) -> str:
     return f"β1 = {beta1:g}"
 
 
-def _line(panel: str, label: str, paper: PaperRun) -> Line:
-    return Line(panel, label, paper, HORIZON, "headline", often=OFTEN)
+def _line(panel: str, label: str, paper: PaperRun, swept: Mapping[str, str]) -> Line:
+    return Line(panel, label, paper, HORIZON, "headline", often=OFTEN, swept=swept)
+
+
+def _clipped(clipping: float, alpha: float) -> Line:
+    paper = run(SIZE, ADEMAMIX, HORIZON, alpha=alpha).changed(clipping=clipping)
+    return _line("a", clip_name(clipping, alpha), paper, {"clip": f"{clipping:g}", "α": f"{alpha:g}"})
+
+
+def _with_beta1(beta1: float) -> Line:
+    paper = run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA_OF_B, beta1=beta1)
+    return _line("b", beta1_name(beta1), paper, {"β1": f"{beta1:g}"})
 
 
 LINES = [
-    _line("a", "AdamW", run(SIZE, ADAMW, HORIZON)),
-    *(
-        _line("a", clip_name(c, alpha), run(SIZE, ADEMAMIX, HORIZON, alpha=alpha).changed(clipping=c))
-        for alpha in ALPHAS
-        for c in CLIPPINGS
-    ),
-    _line("b", "AdamW", run(SIZE, ADAMW, HORIZON)),
-    *(_line("b", beta1_name(b), run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA_OF_B, beta1=b)) for b in BETA1S),
+    _line("a", "AdamW", run(SIZE, ADAMW, HORIZON), {}),
+    *(_clipped(clipping, alpha) for alpha in ALPHAS for clipping in CLIPPINGS),
+    _line("b", "AdamW", run(SIZE, ADAMW, HORIZON), {}),
+    *map(_with_beta1, BETA1S),
 ]
 TITLES = {"a": "(a) gradient clipping", "b": f"(b) α = {ALPHA_OF_B}, β1 varies"}
 

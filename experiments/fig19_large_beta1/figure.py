@@ -25,7 +25,10 @@ def name_of(beta1: float, beta2: float = 0.999) -> str:
 def _line(panel: str, beta1: float, beta2: float = 0.999) -> Line:
     ramp = {"beta1_warmup": HORIZON} if panel == "b" and beta1 != 0.9 else {}
     paper = run(SIZE, ADAMW, HORIZON, beta1=beta1, beta2=beta2, **ramp)
-    return Line(panel, name_of(beta1, beta2), paper, HORIZON, "headline" if panel == "b" else "sweep")
+    if panel == "a":
+        return Line(panel, name_of(beta1, beta2), paper, HORIZON, swept={"β1": str(beta1)})
+    swept = {"β1": str(beta1), "β2": str(beta2)}
+    return Line(panel, name_of(beta1, beta2), paper, HORIZON, "headline", swept=swept)
 
 
 LINES = [*(_line("a", beta1) for beta1 in AT_ONCE), *(_line("b", *betas) for betas in RAMPED)]

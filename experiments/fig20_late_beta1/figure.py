@@ -27,15 +27,14 @@ def name_of(beta1: float) -> str:
     return f"β1 = {beta1:g} from {SWITCH // 1000}k"
 
 
+def _raised(panel: str, beta1: float) -> Line:
+    paper = TRUNK.branch(SWITCH, beta1=beta1, beta1_warmup=RAMPS[panel])
+    return Line(panel, name_of(beta1), paper, LENGTH, swept={"β1": f"{beta1:g}"})
+
+
 def _lines(panel: str) -> list[Line]:
-    ramp = RAMPS[panel]
-    return [
-        Line(panel, "AdamW", TRUNK, LENGTH, beside=(SWITCH,)),
-        *(
-            Line(panel, name_of(beta1), TRUNK.branch(SWITCH, beta1=beta1, beta1_warmup=ramp), LENGTH)
-            for beta1 in BETA1S
-        ),
-    ]
+    baseline = Line(panel, "AdamW", TRUNK, LENGTH, beside=(SWITCH,))
+    return [baseline, *(_raised(panel, beta1) for beta1 in BETA1S)]
 
 
 LINES = [line for panel in PANELS for line in _lines(panel)]

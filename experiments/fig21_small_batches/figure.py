@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADEMAMIX, run
-from analysis import style
 from analysis.claims import SAME, Claim, Effect, final, lower, ranking, rougher
 from experiments import lines
 from experiments.lines import Line
@@ -19,7 +18,7 @@ PANELS = ""
 SIZE = "110M"
 HORIZON = 256_000
 BATCHES = (4, 8, 16, 32, 64, 128)
-BETA1S = (0.0, 0.9)
+BETA1S = (0.9, 0.0)
 
 
 def name_of(batch: int, beta1: float) -> str:
@@ -33,24 +32,15 @@ OFTEN = 4  # times as many observations, to see spikes
 def _line(batch: int, beta1: float) -> Line:
     paper = run(SIZE, ADEMAMIX, HORIZON, beta1=beta1).changed(batch=batch)
     # Several seeds: the pooled spread is of neither small batches nor β1 = 0.
-    return Line("", name_of(batch, beta1), paper, HORIZON, "headline", often=OFTEN if batch in LARGE else 1)
+    often = OFTEN if batch in LARGE else 1
+    swept = {"batch": str(batch), "β1": f"{beta1:g}"}
+    return Line("", name_of(batch, beta1), paper, HORIZON, "headline", often=often, swept=swept)
 
 
 LINES = [_line(batch, beta1) for batch in BATCHES for beta1 in BETA1S]
 
 
-def looks() -> lines.Looks:
-    """A colour for each batch, dotted for β1 = 0."""
-    ramp = style.ramp(BATCHES)
-    return {
-        name_of(batch, beta1): {"color": ramp[batch], "linestyle": "-" if beta1 else ":", "linewidth": 1.1}
-        for batch in BATCHES
-        for beta1 in BETA1S
-    }
-
-
-TITLES = {"": "solid: β1 = 0.9, dotted: β1 = 0"}
-needs, table, draw = lines.figure(LINES, TITLES, looks, columns=2)
+needs, table, draw = lines.figure(LINES, {"": "110M, α = 8"})
 
 
 def _small(frame: "pd.DataFrame") -> list[Effect]:

@@ -27,17 +27,16 @@ def name_of(beta3: float, beta4: float) -> str:
     return f"β3 = {beta3}, β4 = {beta4}"
 
 
-def _values(beta3: float, beta4: float) -> dict[str, float]:
-    return {"alpha": ALPHA, "beta3": beta3, "beta4": beta4}
+def _three(beta3: float, beta4: float) -> Line:
+    paper = run(SIZE, THREE_EMAS, HORIZON, alpha=ALPHA, beta3=beta3, beta4=beta4)
+    swept = {"β3": str(beta3), "β4": str(beta4)}
+    return Line("", name_of(beta3, beta4), paper, HORIZON, "headline", swept=swept)
 
 
 LINES = [
     Line("", "AdamW", run(SIZE, ADAMW, HORIZON), HORIZON, "headline"),
     Line("", TWO, run(SIZE, ADEMAMIX, HORIZON, alpha=ALPHA), HORIZON, "headline"),
-    *(
-        Line("", name_of(*betas), run(SIZE, THREE_EMAS, HORIZON, **_values(*betas)), HORIZON, "headline")
-        for betas in BETAS
-    ),
+    *(_three(*betas) for betas in BETAS),
 ]
 
 
