@@ -184,6 +184,7 @@ class Claim:
         tuned: whether it is about the slow half-life, which makes it circular (judged 'inconclusive') at a
             scale that has tuned one of its own.
         report: the table → further numbers to show beside the verdict.
+        number: the paper's own number, where it names one, and the table → ours.
     """
 
     name: str
@@ -194,6 +195,7 @@ class Claim:
     at_least: int | None = None
     tuned: bool = False
     report: Report = field(default=lambda _: {})
+    number: "tuple[str, Callable[[pd.DataFrame], str]] | None" = None
 
     def judge(self, frame: "pd.DataFrame", noise: "Noise", rules: "Rules") -> dict[str, Any]:
         """The verdict with everything it rests on, as plain data."""
@@ -209,6 +211,7 @@ class Claim:
             "why": why,
             "effects": [effect.as_json() for effect in judged],
             "also": dict(self.report(frame)),
+            "number": {"paper": self.number[0], "ours": self.number[1](frame)} if self.number else None,
         }
 
     def _verdict(self, judged: Sequence[Judged], rules: "Rules") -> tuple[Verdict, str]:
@@ -330,6 +333,16 @@ def ranking(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], dict[
         return {"lowest": min(ends, key=ends.__getitem__), "final losses": listed}
 
     return report
+
+
+def lowest(panel: str, names: Mapping[str, str]) -> "Callable[[pd.DataFrame], str]":
+    """Which of `names`, name → how to call it, ended lowest."""
+
+    def find(frame: "pd.DataFrame") -> str:
+        ends = {called: mean(final(frame, panel, name).values()) for name, called in names.items()}
+        return min(ends, key=ends.__getitem__)
+
+    return find
 
 
 def rankings(panels: Mapping[str, Sequence[str]]) -> "Callable[[pd.DataFrame], dict[str, str]]":

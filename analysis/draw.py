@@ -1,12 +1,14 @@
 """Figures as png, pdf and svg, from their tables."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ademamix.scale import Scale, scales
-from analysis.artifacts import Figure
+from analysis import overview
+from analysis.artifacts import Artifact, Figure
 from analysis.caption import caption
 from analysis.judge import folders
 from analysis.noise import read_noise
@@ -50,11 +52,36 @@ def write_drawing(
         _set_as_mathematics(drawing)
         if scale:
             _sign(drawing, caption(figure, scale, settings))
-        paths = []
-        for suffix, metadata in FORMATS.items():
-            paths.append(out / f"{figure.name}.{suffix}")
-            drawing.savefig(paths[-1], metadata=metadata)
-        plt.close(drawing)
+        return _save(drawing, out / figure.name)
+
+
+def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look: Look = PAPER) -> list[Path]:
+    """All verdicts of `folder`/claims.json on one page, `out`/overview.*; none where nothing is judged."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    path = folder / "claims.json"
+    verdicts = json.loads(path.read_text()) if path.exists() else {}
+    titles = {a.whole.name: f"{a.title.partition(' (')[0]}  {a.number}{a.whole.panel}" for a in artifacts}
+    with plt.rc_context(look.settings()):
+        drawing = overview.draw(verdicts, titles, folder.name)
+        if drawing is None:
+            return []
+        _set_as_mathematics(drawing)
+        out.mkdir(parents=True, exist_ok=True)
+        return _save(drawing, out / "overview")
+
+
+def _save(drawing: "Drawing", stem: Path) -> list[Path]:
+    """The drawing in every format, and closed."""
+    from matplotlib import pyplot as plt
+
+    paths = [stem.with_suffix(f".{suffix}") for suffix in FORMATS]
+    for path, metadata in zip(paths, FORMATS.values(), strict=True):
+        drawing.savefig(path, metadata=metadata)
+    plt.close(drawing)
     return paths
 
 

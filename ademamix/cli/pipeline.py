@@ -91,7 +91,7 @@ def produce(
     settings: tuple[str, ...] = (),
 ) -> None:
     """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact."""
-    from analysis.draw import write_drawing
+    from analysis.draw import write_drawing, write_overview
     from analysis.judge import write_claims
     from analysis.noise import write_noise
     from analysis.results import Results
@@ -113,3 +113,4 @@ def produce(
         for verdicts in write_claims(registry.artifacts(), folder, folder):
             if verdicts["figure"] in asked:
                 print_verdicts(verdicts)
+        write_overview(registry.artifacts(), folder, folder)

@@ -191,14 +191,20 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
       ademamix plot
       ademamix plot --figure 12a --scale cpu --size talk --dark --out /tmp/talk
     """
-    from analysis.draw import redraw
+    from analysis.draw import redraw, write_overview
+    from analysis.judge import folders
     from analysis.style import LOOKS
 
     look = replace(LOOKS[size], dark=dark)
     if look != LOOKS["paper"] and out is None:
         raise UserError("--size and --dark draw other pictures than the committed ones; say where: --out DIR")
-    for path in redraw(chosen_figures(names), scale_name, checkout() / "figures", out, look):
+    root = checkout() / "figures"
+    for path in redraw(chosen_figures(names), scale_name, root, out, look):
         click.echo(path)
+    if not names:
+        for folder in folders(root, scale_name):
+            for path in write_overview(registry.artifacts(), folder, (out or root) / folder.name, look):
+                click.echo(path)
 
 
 @cli.command()
@@ -213,10 +219,15 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
       ademamix claims
       ademamix claims --figure 12 --scale cpu
     """
-    from analysis.judge import rejudge
+    from analysis.draw import write_overview
+    from analysis.judge import folders, rejudge
 
-    for verdicts in rejudge(chosen_figures(names), scale_name, checkout() / "figures", out):
+    root = checkout() / "figures"
+    for verdicts in rejudge(chosen_figures(names), scale_name, root, out):
         report.print_verdicts(verdicts)
+    for folder in folders(root, scale_name):
+        own = (out or root) / folder.name
+        write_overview(registry.artifacts(), own, own)
 
 
 @cli.command()

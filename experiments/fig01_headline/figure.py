@@ -111,18 +111,23 @@ def doubling(panel: str, short: int, long: str) -> "Callable[[pd.DataFrame], lis
     return measure
 
 
-def equivalent_length(panel: str, short: int) -> "Callable[[pd.DataFrame], dict[str, str]]":
-    """How long AdamW must train to end where AdEMAMix ends after `short` (the paper's +95%)."""
+def equivalent_length(panel: str, short: int) -> "Callable[[pd.DataFrame], str]":
+    """How much longer AdamW must train to end where AdEMAMix ends after `short` (the paper's +95%)."""
 
-    def report(frame: "pd.DataFrame") -> dict[str, str]:
+    def find(frame: "pd.DataFrame") -> str:
         lengths = [*HORIZONS[panel], *([LONGEST_ADAMW] if panel == LONGEST.panel else [])]
         names = [LONGEST.label if n == LONGEST_ADAMW else label(ADAMW, n) for n in lengths]
         ends = [mean(final(frame, panel, name).values()) for name in names]
         target = mean(final(frame, panel, label(ADEMAMIX, short)).values())
         steps, bound = steps_to_reach(target, lengths, ends)
-        return {f"AdamW steps for AdEMAMix's loss at {short // 1000}k": f"{bound}{steps / short - 1:+.0%}"}
+        return f"{bound}{steps / short - 1:+.0%}"
 
-    return report
+    return find
+
+
+def _longer(panel: str, short: int) -> "Callable[[pd.DataFrame], dict[str, str]]":
+    what = f"AdamW steps for AdEMAMix's loss at {short // 1000}k"
+    return lambda frame: {what: equivalent_length(panel, short)(frame)}
 
 
 def _growth(frame: "pd.DataFrame") -> list[Effect]:
@@ -148,7 +153,8 @@ CLAIMS = [
         statement="110M: AdEMAMix after 256k steps is about as good as AdamW after 500k.",
         statistic="AdEMAMix's gain over AdamW at 256k, minus 0.9 of AdamW's own gain from 256k to 500k",
         measure=doubling("a", 256_000, label(ADAMW, 500_000)),
-        report=equivalent_length("a", 256_000),
+        report=_longer("a", 256_000),
+        number=("+95%", equivalent_length("a", 256_000)),
     ),
     Claim(
         name="1.3B-halves-the-tokens",
@@ -156,7 +162,8 @@ CLAIMS = [
         "1.5M (197B), that is with 95% more.",
         statistic="AdEMAMix's gain over AdamW at 770k, minus 0.9 of AdamW's own gain from 770k to 1.5M",
         measure=doubling("c", 770_000, LONGEST.label),
-        report=equivalent_length("c", 770_000),
+        report=_longer("c", 770_000),
+        number=("+95%", equivalent_length("c", 770_000)),
     ),
     Claim(
         name="gap-grows",

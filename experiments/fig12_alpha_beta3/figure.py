@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
-from analysis.claims import Claim, Effect, at, beats, final, in_order, lower, ranking
+from analysis.claims import Claim, Effect, at, beats, final, in_order, lower, lowest, ranking
 from experiments import lines
 from experiments.lines import Line
 
@@ -73,6 +73,7 @@ CLAIMS = [
         statement="The best α is about 10: α = 10 ends lower than the smallest and the largest.",
         statistic="final validation loss of α = 2 and of α = 40, minus that of α = 10",
         measure=lower("a", alpha_name(10), [alpha_name(2), alpha_name(40)]),
+        number=("best α ≈ 10", lowest("a", {alpha_name(alpha): str(alpha) for alpha in ALPHAS})),
     ),
     Claim(
         name="large-alpha-early",
@@ -106,5 +107,6 @@ CLAIMS = [
         statistic="final validation loss of every other β3, minus that of 0.9999",
         measure=lower("b", beta3_name(0.9999), [beta3_name(b) for b in BETA3S if b != 0.9999]),
         tuned=True,
+        number=("best β3 0.9999", lowest("b", {beta3_name(beta3): str(beta3) for beta3 in BETA3S})),
     ),
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
-from analysis.claims import LITTLE, SAME, Claim, Effect, final, ranking, rougher
+from analysis.claims import LITTLE, SAME, Claim, Effect, final, lowest, ranking, rougher
 from analysis.paired import largest, smallest
 from experiments import lines
 from experiments.lines import Line
@@ -129,5 +129,6 @@ CLAIMS = [
         statement="β1 = 0.3 is slightly best.",
         statistic="final validation loss of every other β1, minus that of 0.3",
         measure=_best_03,
+        number=("best β1 0.3", lowest("b", {beta1_name(beta1): f"{beta1:g}" for beta1 in BETA1S})),
     ),
 ]
