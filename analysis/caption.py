@@ -8,12 +8,22 @@ from ademamix.spec import override_known
 from analysis.artifacts import Figure
 
 
-def caption(figure: Figure, scale: Scale, settings: Sequence[str] = ()) -> str:
-    """The line of a figure at a scale, from what it needs there; `settings`: overrides of every run."""
+def caption(
+    figure: Figure, scale: Scale, settings: Sequence[str] = (), shown: Iterable[int] | None = None
+) -> str:
+    """The line of a figure at a scale, from what it needs there.
+
+    Args:
+        settings: overrides of every run.
+        shown: the numbers in the table's column `seed`, if they are known: fewer seeds than are needed may
+            have been trained. Where the column counts something else, the seeds needed are named.
+    """
     runs = [(need, override_known(need.run, settings)) for need in figure.needs(scale)]
     models = {need.paper.setup.name: run.model.parameters() for need, run in runs if need.paper}
     data = {run.data.tag() for _, run in runs}
-    seeds = sorted({run.seed for _, run in runs})
+    needed = {run.seed for _, run in runs}
+    there = set(needed if shown is None else shown)
+    seeds = sorted(there if there <= needed else needed)
     parts = [f"scale {scale.name}"]
     parts += [", ".join(f"{name}: {_short(count)} parameters" for name, count in models.items())]
     parts += [", ".join(sorted(map(str, data)))]

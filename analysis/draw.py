@@ -51,7 +51,7 @@ def write_drawing(
         drawing = figure.module.draw(frame)
         _set_as_mathematics(drawing)
         if scale:
-            _sign(drawing, caption(figure, scale, settings))
+            _sign(drawing, caption(figure, scale, settings, frame["seed"].unique().tolist()))
         return _save(drawing, out / figure.name)
 
 

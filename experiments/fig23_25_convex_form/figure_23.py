@@ -54,10 +54,11 @@ def draw(frame: "pd.DataFrame") -> "Figure":
             line = frame[(frame["panel"] == panel) & (frame["series"] == name)]
             axes.plot(line["x"], line["y"], color=colours[name], label=legends[panel, name])
         axes.set_title(titles[panel])
-        axes.set_ylim(0, None)
         curves.name_steps(axes, frame)
         axes.ticklabel_format(axis="y", scilimits=(0, 0))
         axes.legend(loc="upper right")
+    for axes in grid:  # one scale, to compare them by eye
+        axes.set_ylim(0, 1.05 * frame["y"].max())
     grid[0].set_ylabel("weight in the update")
     return figure
 

@@ -1,7 +1,8 @@
 """Figure 24: learning rate and α in two forms of the update."""
 
+from collections.abc import Mapping, Sequence
 from statistics import mean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, CONVEX, run
 from ademamix.scale import Scale
@@ -14,6 +15,7 @@ from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from analysis.results import Results
@@ -77,7 +79,7 @@ def best_adamw(frame: "pd.DataFrame", panel: str) -> Paired:
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":
-    """A map of the final loss for each form, one colour scale, with the level of the best AdamW."""
+    """A map of the final loss for each form, AdamW's row below, one colour scale, the level of its best."""
     import numpy as np
 
     from analysis import curves
@@ -92,20 +94,43 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         alphas, rates = (sorted({at[i] for at in found[panel]}) for i in (0, 1))
         loss = np.array([[found[panel][alpha, lr] for lr in rates] for alpha in alphas])
         loss = np.where(np.isfinite(loss), loss, np.nan)
-        image = one.imshow(loss, origin="lower", aspect="auto", cmap="viridis")
-        image.set_clim(min(values), float(np.quantile(values, 0.95)))
+        limits: dict[str, Any] = {
+            "vmin": min(values),
+            "vmax": float(np.quantile(values, 0.95)),
+            "cmap": "viridis",
+        }
+        image = one.imshow(loss, origin="lower", aspect="auto", **limits)
+        _draw_adamw(one, frame, panel, rates, limits)
         level = levels[panel]
         if min(loss.shape) > 1 and np.nanmin(loss) < level < np.nanmax(loss):
             one.contour(loss, levels=[level], colors=["#D55E00"], linewidths=1.5)
         one.set_xticks(range(len(rates)), [f"{lr * 1e3:g}" for lr in rates])
-        one.set_yticks(range(len(alphas)), [f"{alpha:g}" for alpha in alphas])
+        one.set_yticks([ADAMW_ROW, *range(len(alphas))], ["AdamW", *(f"{alpha:g}" for alpha in alphas)])
+        one.set_ylim(ADAMW_ROW - 0.6, len(alphas) - 0.5)
         beaten = np.nansum(loss < level)
-        one.set_title(f"{TITLES[panel]}: {beaten:.0f} of {loss.size} beat AdamW")
+        one.set_title(f"{TITLES[panel]}: {beaten:.0f} of {loss.size} beat the best AdamW", fontsize="medium")
         one.set(xlabel="learning rate of the paper (1e-3)", ylabel="α")
         one.grid(visible=False)
+    scale = frame.attrs.get("scale")
+    if scale is not None and SIZE in scale.models:  # what stands for the six layers
+        layers = scale.models[SIZE].layers
+        figure.suptitle(f"a model of {layers} layer{'s' * (layers > 1)}", fontsize="medium")
     bar = figure.colorbar(image, ax=axes, label=f"final {curves.LOSS}", extend="max")
     bar.ax.axhline(levels[shown[0]], color="#D55E00", linewidth=1.5)
     return figure
+
+
+ADAMW_ROW = -1.3  # below the rows of α
+
+
+def _draw_adamw(
+    axes: "Axes", frame: "pd.DataFrame", panel: str, rates: Sequence[float], limits: Mapping[str, Any]
+) -> None:
+    """AdamW's final loss at every rate, a row of its own."""
+    ends = [mean(final(frame, panel, adamw_name(lr)).values()) for lr in rates]
+    row = [[end if end < float("inf") else float("nan") for end in ends]]
+    edges = (-0.5, len(rates) - 0.5, ADAMW_ROW - 0.5, ADAMW_ROW + 0.5)
+    axes.imshow(row, extent=edges, origin="lower", aspect="auto", **limits)
 
 
 def _share(panel: str, least: float) -> Measure:
