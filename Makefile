@@ -25,7 +25,7 @@ WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
          $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
 
-.PHONY: help setup figures tables plan status plots claims docs export import bench test lint types pytest
+.PHONY: help setup figures tables plan status plots claims docs report export import bench test lint types pytest
 .DEFAULT_GOAL := help
 
 help:
@@ -64,6 +64,9 @@ plots: $(SETUP)
 
 claims: $(SETUP)
 	@$(RUN) claims $(WRITE)
+
+report: $(SETUP)
+	@$(RUN) report $(WRITE)
 
 docs: $(SETUP)
 	@$(RUN) docs

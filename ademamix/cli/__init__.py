@@ -3,9 +3,13 @@
 - `verbs.py`     what users call: plan, run, status, show, plot, claims, table, export, import, docs
 - `options.py`   options that verbs share, and what the user's words stand for
 - `pipeline.py`  effects in order: train, measure, tabulate, draw, judge
+- `pages.py`     the verb that writes the report
 - `report.py`    what is printed
 """
 
+from ademamix.cli.pages import report
 from ademamix.cli.verbs import cli
+
+cli.add_command(report)
 
 __all__ = ["cli"]
