@@ -49,14 +49,14 @@ class Page:
     Attributes:
         name: 'cpu' or 'exact'.
         overview: the svg of all verdicts.
-        numbers: claims for which the paper names a number, with their figure's label.
+        numbers: claims for which the paper names a number, with their figure.
         counts: verdict → how many claims.
     """
 
     name: str
     entries: Sequence[Entry]
     overview: str
-    numbers: Sequence[tuple[str, Mapping[str, Any]]]
+    numbers: Sequence[tuple[Entry, Mapping[str, Any]]]
     counts: Mapping[str, int]
 
     @property
@@ -84,7 +84,7 @@ def page_of(name: str, contents: Contents, root: Path, out: Path) -> Page | None
         for artifact in contents.artifacts
         if (folder / f"{artifact.name}.svg").exists() or artifact.name in verdicts
     ]
-    numbers = [(e.label, claim) for e in entries for claim in e.claims if claim.get("number")]
+    numbers = [(e, claim) for e in entries for claim in e.claims if claim.get("number")]
     counts = Counter(claim["verdict"] for entry in entries for claim in entry.claims)
     overview = folder / "overview.svg"
     return Page(
