@@ -7,9 +7,9 @@
 - `report.py`    what is printed
 """
 
-from ademamix.cli.pages import report
+from ademamix.cli.pages import report as report_verb  # `report` is a module here
 from ademamix.cli.verbs import cli
 
-cli.add_command(report)
+cli.add_command(report_verb)
 
 __all__ = ["cli"]
