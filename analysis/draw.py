@@ -46,13 +46,10 @@ def write_drawing(
     scale = None if figure.exact else scale or scales().get(table.parent.name)
     frame.attrs["scale"] = scale  # for the axis of the paper's steps
     frame.attrs["noise"] = read_noise(table.parent / "noise.csv")  # for the bands of single seeds
-    out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(look.settings()):
         drawing = figure.module.draw(frame)
-        _set_as_mathematics(drawing)
-        if scale:
-            _sign(drawing, caption(figure, scale, settings, frame["seed"].unique().tolist()))
-        return _save(drawing, out / figure.name)
+        words = caption(figure, scale, settings, frame["seed"].unique().tolist()) if scale else ""
+        return saved(drawing, out / figure.name, words)
 
 
 def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look: Look = PAPER) -> list[Path]:
@@ -67,18 +64,18 @@ def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look:
     titles = {a.whole.name: f"{a.title.partition(' (')[0]}  {a.number}{a.whole.panel}" for a in artifacts}
     with plt.rc_context(look.settings()):
         drawing = overview.draw(verdicts, titles, folder.name)
-        if drawing is None:
-            return []
-        _set_as_mathematics(drawing)
-        out.mkdir(parents=True, exist_ok=True)
-        return _save(drawing, out / "overview")
+        return saved(drawing, out / "overview") if drawing else []
 
 
-def _save(drawing: "Drawing", stem: Path) -> list[Path]:
-    """The drawing in every format, and closed."""
+def saved(drawing: "Drawing", stem: Path, words: str = "") -> list[Path]:
+    """Write a drawing in every format, as `stem` with their suffixes, and close it; `words`: what it is of."""
     from matplotlib import pyplot as plt
 
-    paths = [stem.with_suffix(f".{suffix}") for suffix in FORMATS]
+    _set_as_mathematics(drawing)
+    if words:
+        _sign(drawing, words)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
     for path, metadata in zip(paths, FORMATS.values(), strict=True):
         drawing.savefig(path, metadata=metadata)
     plt.close(drawing)

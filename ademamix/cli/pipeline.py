@@ -1,6 +1,6 @@
 """Effects in order: train what a plan lacks, then tabulate, draw and judge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,17 +13,28 @@ from ademamix.files import write_json
 from ademamix.launch.devices import devices
 from ademamix.launch.local import Local
 from ademamix.launch.progress import RunProgress
-from ademamix.launch.protocol import Launcher
+from ademamix.launch.protocol import Feed, Feeding, Launcher
 from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
 from ademamix.store import Store
-from ademamix.training.job import job_of
+from ademamix.training.job import Job, job_of
 from analysis.artifacts import Figure
 from experiments import registry
 
 
-def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, launcher: Launcher) -> int:
+def train(
+    planned: Sequence[Entry],
+    at: Scale,
+    store: Store,
+    data_root: Path,
+    launcher: Launcher,
+    more: Feed | None = None,
+    says: Callable[[Job], str] = lambda job: describe(job.spec),
+) -> int:
     """Train what the store lacks of a plan; returns 0, or 128 + signal when stopped.
+
+    `more`: where further jobs come from, with a launcher that takes them while others run. `says`: a run in a
+    few words.
 
     Raises:
         UserError: runs failed; the others are done.
@@ -39,12 +50,18 @@ def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, la
         f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {launcher.workers} at a time",
         highlight=False,
     )
-    with RunProgress(console, store, todo, lambda job: describe(job.spec)) as display:
-        done = launcher.launch(todo, store, data_root, display)
+    with RunProgress(console, store, todo, says) as display:
+        if more and isinstance(launcher, Feeding):
+            further = more
+            done = launcher.launch_fed(
+                todo, store, data_root, display, lambda free: display.expect(further(free))
+            )
+        else:
+            done = launcher.launch(todo, store, data_root, display)
     if done.failed and not done.exit_code:
         first = done.failed[0].spec.id
         raise UserError(
-            f"{len(done.failed)} of {len(todo)} runs failed; see {store.run(first).failure_path} "
+            f"{len(done.failed)} of {display.total} runs failed; see {store.run(first).failure_path} "
             f"(ademamix show {first}); the others are done"
         )
     if done.exit_code:

@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-from ademamix.launch.protocol import Display, Launched
+from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import Schedule
 from ademamix.store import Store
 from ademamix.training.job import FAILED, Job
@@ -42,12 +42,20 @@ class Local:
 
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
         """Train all jobs; returns when they are done, or have written checkpoints after a signal."""
+        return self.launch_fed(jobs, store, data_root, display, lambda free: ())
+
+    def launch_fed(
+        self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display, more: Feed
+    ) -> Launched:
+        """As `launch`; with what `more` gives as soon as a worker is free and no job is ready."""
         schedule = Schedule(jobs)
         pool = Pool(self, store, data_root)
         with catching() as stop:
             try:
-                while schedule.pending and not (stop and not pool.running):
-                    self._start(schedule, pool, display, stop)
+                while not (stop and not pool.running):
+                    self._start(schedule, pool, display, stop, more)
+                    if not schedule.pending:
+                        break
                     if stop:
                         pool.terminate()
                     pool.wait()
@@ -59,8 +67,14 @@ class Local:
                 pool.join()
         return Launched(schedule.failed, schedule.pending, stop.exit_code)
 
-    def _start(self, schedule: Schedule, pool: "Pool", display: Display, stop: Stop) -> None:
-        while pool.free and not stop and (job := schedule.take()):
+    def _start(self, schedule: Schedule, pool: "Pool", display: Display, stop: Stop, more: Feed) -> None:
+        while pool.free and not stop:
+            job = schedule.take()
+            if job is None:
+                schedule.add(more(len(pool.free)))
+                job = schedule.take()
+            if job is None:
+                return
             pool.start(job)
             display.started(job)
 

@@ -42,10 +42,17 @@ class RunProgress:
             expand=True,
             disable=not console.is_terminal,
         )
-        steps = sum(job.until - job.first_step for job in jobs)
-        self._overall = self._progress.add_task("all runs", total=steps, loss="")
+        self._steps = sum(job.until - job.first_step for job in jobs)
+        self._overall = self._progress.add_task("all runs", total=self._steps, loss="")
         self._tasks: dict[str, tuple[Job, TaskID]] = {}
         self._done_steps = 0
+
+    def expect(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Count more jobs in; returns them."""
+        self.total += len(jobs)
+        self._steps += sum(job.until - job.first_step for job in jobs)
+        self._progress.update(self._overall, total=self._steps)
+        return jobs
 
     def __enter__(self) -> "RunProgress":
         self._progress.start()

@@ -1,6 +1,6 @@
 """Which job may start next. Knows nothing of processes: every launcher asks here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ademamix.plan import after_trunks
 from ademamix.training.job import Job
@@ -17,6 +17,7 @@ class Schedule:
         self._ready: list[str] = list(self._order.get_ready())
         self._left = set(self._jobs)
         self._failed: set[str] = set()
+        self._free: set[str] = set()  # added later: nothing waits for them
 
     @property
     def failed(self) -> tuple[Job, ...]:
@@ -50,7 +51,26 @@ class Schedule:
             yield self._jobs[id]
             yield from self.fail(self._jobs[id])
 
+    def add(self, jobs: Iterable[Job]) -> None:
+        """More jobs, none of which branches from another; those that are known already stay as they are.
+
+        A job that is done comes again where more is wanted of its run.
+        """
+        for job in jobs:
+            id = job.spec.id
+            if id in self._left:
+                continue
+            self._rank.setdefault(id, len(self._rank))
+            self._jobs[id] = job
+            self._failed.discard(id)
+            self._free.add(id)
+            self._left.add(id)
+            self._ready.append(id)
+
     def _settle(self, id: str) -> None:
         self._left.discard(id)
-        self._order.done(id)
-        self._ready += self._order.get_ready()
+        if id in self._free:
+            self._free.remove(id)
+        else:
+            self._order.done(id)
+            self._ready += self._order.get_ready()

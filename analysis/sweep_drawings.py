@@ -1,0 +1,205 @@
+"""Drawings of a sweep: a curve for each key, a heat map of two, parallel coordinates of more."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ademamix.sweeps.axes import Value, text
+from analysis import style
+from analysis.draw import saved
+from analysis.sweeps import Results, logarithmic, place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LOSS = "final validation loss"
+Names = Mapping[str, str]
+
+
+def write_drawings(results: Results, folder: Path, names: Names, words: str, optimizer: str) -> list[Path]:
+    """Every drawing that fits the sweep, as png, pdf and svg; `words` stand below each."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    paths: list[Path] = []
+    with plt.rc_context(style.SETTINGS):
+        for name, drawing in _drawings(results, names, optimizer):
+            paths += saved(drawing, folder / name, words)
+    return paths
+
+
+def _drawings(results: Results, names: Names, optimizer: str) -> "Iterator[tuple[str, Figure]]":
+    if results.varied:
+        yield "curves", curves(results, names, style.colour(optimizer))
+    if len(results.varied) == 2:
+        yield "heat-map", heat_map(results, names)
+    if len(results.varied) > 2:
+        yield "parallel", parallel(results, names)
+
+
+def curves(results: Results, names: Names, colour: str) -> "Figure":
+    """For each key: every trial as a dot, and a line through those that differ from the best in it alone.
+
+    Bars reach from the lowest to the highest seed. What diverged is a cross at the top.
+    """
+    from matplotlib import pyplot as plt
+
+    columns = min(3, len(results.varied))
+    rows = math.ceil(len(results.varied) / columns)
+    size = (style.COLUMN if columns == 1 else style.WIDTH, rows * style.PANEL_HEIGHT + 0.2)
+    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True)
+    low, high = _losses_shown(results)
+    for i, axes in enumerate(grid.flat):
+        if i >= len(results.varied):
+            axes.set_visible(False)
+            continue
+        _curve(axes, results, results.varied[i], colour, top=high)
+        axes.set(xlabel=names[results.varied[i]], ylim=(low - 0.08 * (high - low), high + 0.08 * (high - low)))
+    for axes in grid[:, 0]:
+        axes.set_ylabel(LOSS)
+    grid[0, 0].legend(loc="best")
+    return figure  # type: ignore[no-any-return]
+
+
+def _curve(axes: "Axes", results: Results, key: str, colour: str, top: float) -> None:
+    assert results.best is not None
+    where = _place_on(axes, [tried.setting[key] for tried in results.tried])
+    fine = [tried for tried in results.ranked if math.isfinite(tried.mean)]
+    lost = [tried for tried in results.ranked if not math.isfinite(tried.mean)]
+    axes.plot([where(t.setting[key]) for t in fine], [min(t.mean, top) for t in fine], ".", color="0.65",
+              markersize=4, label="every setting")  # fmt: skip
+    if lost:
+        axes.plot([where(t.setting[key]) for t in lost], [top] * len(lost), "x", color="0.4", label="diverged")
+    line = [tried for tried in results.line(key) if math.isfinite(tried.mean)]
+    x, y = [where(t.setting[key]) for t in line], [t.mean for t in line]
+    below = [t.mean - min(t.losses.values()) for t in line]
+    above = [max(t.losses.values()) - t.mean for t in line]
+    if len(line) > 1:
+        axes.errorbar(x, y, yerr=(below, above), color=colour, marker="o", markersize=3, capsize=2,
+                      label="all else as the best")  # fmt: skip
+    axes.plot([where(results.best.setting[key])], [results.best.mean], "o", markersize=8, fillstyle="none",
+              color="black", label="best")  # fmt: skip
+
+
+def heat_map(results: Results, names: Names) -> "Figure":
+    """The loss over two keys: cells where few values come back, else points in its colour."""
+    from matplotlib import pyplot as plt
+
+    across, up = results.varied
+    figure, axes = plt.subplots(figsize=(style.COLUMN * 1.25, style.PANEL_HEIGHT * 1.2))
+    fine = [tried for tried in results.ranked if math.isfinite(tried.mean)]
+    low, high = _losses_shown(results)
+    shown: dict[str, Any] = {"vmin": low, "vmax": high, "cmap": "viridis"}
+    columns, rows = (_in_order(tried.setting[key] for tried in results.tried) for key in (across, up))
+    if len(columns) * len(rows) <= 2 * len(results.tried):
+        drawn = _cells(axes, results, (columns, rows), shown)
+        place_x, place_y = columns.index, rows.index
+        axes.grid(False)
+    else:
+        places = (_place_on(axes, [t.setting[across] for t in results.tried]),
+                  _place_on(axes, [t.setting[up] for t in results.tried], "y"))  # fmt: skip
+        drawn = axes.scatter([places[0](t.setting[across]) for t in fine], [places[1](t.setting[up]) for t in fine],
+                             c=[t.mean for t in fine], s=18, **shown)  # fmt: skip
+        place_x, place_y = places  # type: ignore[assignment]
+    assert results.best is not None
+    axes.plot([place_x(results.best.setting[across])], [place_y(results.best.setting[up])], "o", markersize=13,
+              fillstyle="none", color="white" if axes.images else "black", markeredgewidth=1.2)  # fmt: skip
+    axes.set(xlabel=names[across], ylabel=names[up])
+    figure.colorbar(drawn, ax=axes, label=LOSS, extend="max")
+    return figure
+
+
+def _cells(axes: "Axes", results: Results, values: tuple[list[Value], list[Value]], shown: Mapping[str, Any]) -> Any:
+    columns, rows = values
+    across, up = results.varied
+    mean = {(t.setting[across], t.setting[up]): t.mean for t in results.ranked}
+    cells = [[mean.get((x, y), math.nan) for x in columns] for y in rows]
+    drawn = axes.imshow(cells, origin="lower", aspect="auto", **shown)
+    middle = (shown["vmin"] + shown["vmax"]) / 2
+    for (x, y), value in mean.items():
+        word = f"{value:.3f}" if math.isfinite(value) else "div."
+        axes.text(columns.index(x), rows.index(y), word, ha="center", va="center", fontsize="x-small",
+                  color="white" if value < middle else "black")  # fmt: skip
+    axes.set_xticks(range(len(columns)), list(map(_short, columns)))
+    axes.set_yticks(range(len(rows)), list(map(_short, rows)))
+    return drawn
+
+
+def parallel(results: Results, names: Names) -> "Figure":
+    """One upright axis for each key, a line for each setting in the colour of its loss, the best on top."""
+    from matplotlib import cm, colors
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(style.WIDTH, style.PANEL_HEIGHT * 1.2))
+    low, high = _losses_shown(results)
+    colour = cm.ScalarMappable(colors.Normalize(low, high), "viridis")
+    heights = {key: _heights([tried.setting[key] for tried in results.tried]) for key in results.varied}
+    places = range(len(results.varied))
+    for tried in reversed(results.ranked):
+        if math.isfinite(tried.mean):
+            y = [heights[key][tried.setting[key]] for key in results.varied]
+            best = tried is results.best
+            axes.plot(places, y, color="black" if best else colour.to_rgba(tried.mean), alpha=1 if best else 0.7,
+                      linewidth=2 if best else 0.8, label="best" if best else None)  # fmt: skip
+    for x, key in zip(places, results.varied, strict=True):
+        axes.axvline(x, color="0.7", linewidth=0.6, zorder=0)
+        for value in _labelled(list(heights[key])):
+            axes.text(x + 0.02, heights[key][value], _short(value), fontsize="x-small", va="center")
+    axes.set_xticks(list(places), [names[key] for key in results.varied])
+    axes.set(yticks=[], xlim=(-0.1, len(results.varied) - 0.7))
+    axes.spines["left"].set_visible(False)
+    axes.grid(False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    figure.colorbar(colour, ax=axes, label=LOSS, extend="max")
+    return figure
+
+
+def _losses_shown(results: Results) -> tuple[float, float]:
+    """The losses that drawings show: the worst tenth, and what diverged, is cut off where it would hide the rest."""
+    finite = [tried.mean for tried in results.ranked if math.isfinite(tried.mean)]
+    lows = [min(tried.losses.values()) for tried in results.ranked[:1]]
+    high = finite[min(len(finite) - 1, math.ceil(0.9 * len(finite)))]
+    low = min([*lows, finite[0]])
+    return low, high if high > low else low + 1e-3
+
+
+def _place_on(axes: "Axes", values: Sequence[Value], which: str = "x") -> Any:
+    """Value → place on an axis, which gets the scale and the ticks that the values want."""
+    numbers = [place(value) for value in values if isinstance(value, float | int)]
+    whole = _in_order(values)
+    if len(numbers) == len(values) and not any(isinstance(value, bool) for value in values):
+        if logarithmic(numbers):
+            getattr(axes, f"set_{which}scale")("log")
+        return place
+    getattr(axes, f"set_{which}ticks")(range(len(whole)), list(map(_short, whole)))
+    return whole.index
+
+
+def _heights(values: Sequence[Value]) -> dict[Value, float]:
+    """Value → height in [0, 1], in its logarithm where that suits; words and `null` evenly."""
+    whole = _in_order(values)
+    numbers = [float(value) for value in whole if isinstance(value, float | int)]
+    if len(numbers) < len(whole):
+        return {value: i / max(1, len(whole) - 1) for i, value in enumerate(whole)}
+    at = [math.log(number) for number in numbers] if logarithmic(numbers) else numbers
+    span = (at[-1] - at[0]) or 1.0
+    return {value: (x - at[0]) / span for value, x in zip(whole, at, strict=True)}
+
+
+def _labelled(values: Sequence[Value]) -> list[Value]:
+    """All of few values; of many, the ends and the middle."""
+    return list(values) if len(values) <= 8 else [values[0], values[len(values) // 2], values[-1]]
+
+
+def _in_order(values: Any) -> list[Value]:
+    """Each value once: numbers, then words, then `null`."""
+    return sorted(set(values), key=lambda value: (value is None, isinstance(value, str), place(value), str(value)))
+
+
+def _short(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else text(value)
+
