@@ -58,11 +58,13 @@ def curves(results: Results, names: Names, colour: str) -> "Figure":
             axes.set_visible(False)
             continue
         _curve(axes, results, results.varied[i], colour, top=high)
-        axes.set(xlabel=names[results.varied[i]], ylim=(low - 0.08 * (high - low), high + 0.08 * (high - low)))
+        axes.set(
+            xlabel=names[results.varied[i]], ylim=(low - 0.08 * (high - low), high + 0.08 * (high - low))
+        )
     for axes in grid[:, 0]:
         axes.set_ylabel(LOSS)
     grid[0, 0].legend(loc="best")
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _curve(axes: "Axes", results: Results, key: str, colour: str, top: float) -> None:
@@ -73,7 +75,9 @@ def _curve(axes: "Axes", results: Results, key: str, colour: str, top: float) ->
     axes.plot([where(t.setting[key]) for t in fine], [min(t.mean, top) for t in fine], ".", color="0.65",
               markersize=4, label="every setting")  # fmt: skip
     if lost:
-        axes.plot([where(t.setting[key]) for t in lost], [top] * len(lost), "x", color="0.4", label="diverged")
+        axes.plot(
+            [where(t.setting[key]) for t in lost], [top] * len(lost), "x", color="0.4", label="diverged"
+        )
     line = [tried for tried in results.line(key) if math.isfinite(tried.mean)]
     x, y = [where(t.setting[key]) for t in line], [t.mean for t in line]
     below = [t.mean - min(t.losses.values()) for t in line]
@@ -91,29 +95,30 @@ def heat_map(results: Results, names: Names) -> "Figure":
 
     across, up = results.varied
     figure, axes = plt.subplots(figsize=(style.COLUMN * 1.25, style.PANEL_HEIGHT * 1.2))
+    assert results.best is not None
     fine = [tried for tried in results.ranked if math.isfinite(tried.mean)]
     low, high = _losses_shown(results)
     shown: dict[str, Any] = {"vmin": low, "vmax": high, "cmap": "viridis"}
     columns, rows = (_in_order(tried.setting[key] for tried in results.tried) for key in (across, up))
     if len(columns) * len(rows) <= 2 * len(results.tried):
         drawn = _cells(axes, results, (columns, rows), shown)
-        place_x, place_y = columns.index, rows.index
-        axes.grid(False)
     else:
-        places = (_place_on(axes, [t.setting[across] for t in results.tried]),
-                  _place_on(axes, [t.setting[up] for t in results.tried], "y"))  # fmt: skip
-        drawn = axes.scatter([places[0](t.setting[across]) for t in fine], [places[1](t.setting[up]) for t in fine],
-                             c=[t.mean for t in fine], s=18, **shown)  # fmt: skip
-        place_x, place_y = places  # type: ignore[assignment]
-    assert results.best is not None
-    axes.plot([place_x(results.best.setting[across])], [place_y(results.best.setting[up])], "o", markersize=13,
-              fillstyle="none", color="white" if axes.images else "black", markeredgewidth=1.2)  # fmt: skip
+        x = _place_on(axes, [tried.setting[across] for tried in results.tried])
+        y = _place_on(axes, [tried.setting[up] for tried in results.tried], "y")
+        places = [x(t.setting[across]) for t in fine], [y(t.setting[up]) for t in fine]
+        drawn = axes.scatter(*places, c=[t.mean for t in fine], s=18, **shown)
+        axes.plot(places[0][:1], places[1][:1], "o", markersize=8, fillstyle="none", color="black")
     axes.set(xlabel=names[across], ylabel=names[up])
     figure.colorbar(drawn, ax=axes, label=LOSS, extend="max")
     return figure
 
 
-def _cells(axes: "Axes", results: Results, values: tuple[list[Value], list[Value]], shown: Mapping[str, Any]) -> Any:
+def _cells(
+    axes: "Axes", results: Results, values: tuple[list[Value], list[Value]], shown: Mapping[str, Any]
+) -> Any:
+    """A cell for each pair of values, with its loss; a frame around the best."""
+    from matplotlib.patches import Rectangle
+
     columns, rows = values
     across, up = results.varied
     mean = {(t.setting[across], t.setting[up]): t.mean for t in results.ranked}
@@ -124,6 +129,10 @@ def _cells(axes: "Axes", results: Results, values: tuple[list[Value], list[Value
         word = f"{value:.3f}" if math.isfinite(value) else "div."
         axes.text(columns.index(x), rows.index(y), word, ha="center", va="center", fontsize="x-small",
                   color="white" if value < middle else "black")  # fmt: skip
+    best = columns.index(results.ranked[0].setting[across]), rows.index(results.ranked[0].setting[up])
+    axes.add_patch(Rectangle((best[0] - 0.47, best[1] - 0.47), 0.94, 0.94, fill=False, edgecolor="#D55E00",
+                             linewidth=1.8))  # fmt: skip
+    axes.grid(False)
     axes.set_xticks(range(len(columns)), list(map(_short, columns)))
     axes.set_yticks(range(len(rows)), list(map(_short, rows)))
     return drawn
@@ -131,35 +140,36 @@ def _cells(axes: "Axes", results: Results, values: tuple[list[Value], list[Value
 
 def parallel(results: Results, names: Names) -> "Figure":
     """One upright axis for each key, a line for each setting in the colour of its loss, the best on top."""
-    from matplotlib import cm, colors
+    from matplotlib import cm, colormaps, colors
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(style.WIDTH, style.PANEL_HEIGHT * 1.2))
     low, high = _losses_shown(results)
-    colour = cm.ScalarMappable(colors.Normalize(low, high), "viridis")
+    norm = colors.Normalize(low, high)
     heights = {key: _heights([tried.setting[key] for tried in results.tried]) for key in results.varied}
     places = range(len(results.varied))
     for tried in reversed(results.ranked):
         if math.isfinite(tried.mean):
             y = [heights[key][tried.setting[key]] for key in results.varied]
             best = tried is results.best
-            axes.plot(places, y, color="black" if best else colour.to_rgba(tried.mean), alpha=1 if best else 0.7,
-                      linewidth=2 if best else 0.8, label="best" if best else None)  # fmt: skip
+            look = {"color": "black", "linewidth": 2, "label": "best"} if best else {
+                "color": colormaps["viridis"](norm(tried.mean)), "linewidth": 0.8, "alpha": 0.8}  # fmt: skip
+            axes.plot(places, y, **look)
     for x, key in zip(places, results.varied, strict=True):
         axes.axvline(x, color="0.7", linewidth=0.6, zorder=0)
-        for value in _labelled(list(heights[key])):
-            axes.text(x + 0.02, heights[key][value], _short(value), fontsize="x-small", va="center")
+        for value, height in _apart(heights[key]):
+            axes.text(x + 0.02, height, _short(value), fontsize="x-small", va="center")
     axes.set_xticks(list(places), [names[key] for key in results.varied])
     axes.set(yticks=[], xlim=(-0.1, len(results.varied) - 0.7))
     axes.spines["left"].set_visible(False)
     axes.grid(False)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
-    figure.colorbar(colour, ax=axes, label=LOSS, extend="max")
+    figure.colorbar(cm.ScalarMappable(norm, "viridis"), ax=axes, label=LOSS, extend="max")
     return figure
 
 
 def _losses_shown(results: Results) -> tuple[float, float]:
-    """The losses that drawings show: the worst tenth, and what diverged, is cut off where it would hide the rest."""
+    """The losses that drawings show: without the worst tenth and what diverged, which would hide the rest."""
     finite = [tried.mean for tried in results.ranked if math.isfinite(tried.mean)]
     lows = [min(tried.losses.values()) for tried in results.ranked[:1]]
     high = finite[min(len(finite) - 1, math.ceil(0.9 * len(finite)))]
@@ -190,16 +200,21 @@ def _heights(values: Sequence[Value]) -> dict[Value, float]:
     return {value: (x - at[0]) / span for value, x in zip(whole, at, strict=True)}
 
 
-def _labelled(values: Sequence[Value]) -> list[Value]:
-    """All of few values; of many, the ends and the middle."""
-    return list(values) if len(values) <= 8 else [values[0], values[len(values) // 2], values[-1]]
+def _apart(heights: Mapping[Value, float]) -> Iterator[tuple[Value, float]]:
+    """The values that can be written beside an axis without one over the other, from below."""
+    last = -math.inf
+    for value, height in heights.items():
+        if height - last > 0.06:
+            last = height
+            yield value, height
 
 
 def _in_order(values: Any) -> list[Value]:
     """Each value once: numbers, then words, then `null`."""
-    return sorted(set(values), key=lambda value: (value is None, isinstance(value, str), place(value), str(value)))
+    return sorted(
+        set(values), key=lambda value: (value is None, isinstance(value, str), place(value), str(value))
+    )
 
 
 def _short(value: Value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else text(value)
-

@@ -88,7 +88,9 @@ class Results:
     """
 
     def __init__(self, rows: Sequence[Row], sigma: float | None = None) -> None:
-        self.keys = [] if not rows else [key for key in rows[0] if key not in FIRST and not key.startswith("run.")]
+        self.keys = (
+            [] if not rows else [key for key in rows[0] if key not in FIRST and not key.startswith("run.")]
+        )
         self.sigma = sigma
         groups: dict[tuple[str, ...], list[Row]] = {}
         for row in rows:
@@ -175,7 +177,9 @@ class Results:
         assert self.best is not None
         values = [place(tried.setting[key]) for tried in self.ranked]
         log = logarithmic(values)
-        low, high, at = (math.log(v) if log else v for v in (min(values), max(values), place(self.best.setting[key])))
+        low, high, at = (
+            math.log(v) if log else v for v in (min(values), max(values), place(self.best.setting[key]))
+        )
         margin = NEAR_AN_END * (high - low)
         ends: list[tuple[Side, bool]] = [("below", at <= low + margin), ("above", at >= high - margin)]
         return tuple(side for side, there in ends if there)
@@ -204,7 +208,9 @@ def logarithmic(values: Sequence[float]) -> bool:
 
 
 def _tried(keys: Sequence[str], rows: Sequence[Row]) -> Tried:
-    ended = {int(row["seed"]): float(row["loss"]) for row in rows if row["status"] in ("finished", "diverged")}
+    ended = {
+        int(row["seed"]): float(row["loss"]) for row in rows if row["status"] in ("finished", "diverged")
+    }
     return Tried(
         setting={key: scalar(rows[0][key]) for key in keys},
         losses=ended,
@@ -253,7 +259,9 @@ def write_report(space: Space, stated: str, rows: Sequence[Row], folder: Path) -
     results = Results(rows, noise.of(f"{space.sweep.size} {kind.TITLE}"))
     edges = results.edges(drawn=space.sweep.search == "tpe")
     lines = [stated, "", *_state(results), "", *_best(results, edges)]
-    paths = write_drawings(results, folder, names(results.keys, kind), stated, kind.TITLE) if results.best else []
+    paths = (
+        write_drawings(results, folder, names(results.keys, kind), stated, kind.TITLE) if results.best else []
+    )
     page = [f"# Sweep `{space.sweep.name}`", "", *lines, ""]
     page += [f"![{path.stem}]({path.name})" for path in paths if path.suffix == ".png"]
     write_atomically(folder / "report.md", ("\n".join(page).rstrip() + "\n").encode())
@@ -312,5 +320,7 @@ def _with_interval(mean: float, width: float | None, sign: str = "") -> str:
 def _how(seeds: int, sigma: float | None) -> str:
     if seeds > 1:
         return f"{seeds} seeds, 95% t interval; differences are paired by seed"
-    known = "±2σ, with the spread of this scale's figures" if sigma is not None else "spread over seeds not known"
+    known = (
+        "±2σ, with the spread of this scale's figures" if sigma is not None else "spread over seeds not known"
+    )
     return f"one seed, {known}"

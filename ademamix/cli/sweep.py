@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ class Chosen:
 
 def selection(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which sweep, at which scale: the same for all sub-commands."""
-    options = [
+    options: list[Callable[..., Any]] = [
         click.argument("source", required=False, metavar="[FILE|NAME]"),
         click.option("--size", help="A set-up of the paper: 110M, 330M, 1.3B, 6-layer. [default: 110M]"),
         click.option("--optimizer", help="By kind: adamw, ademamix, lion, … [default: ademamix]"),
@@ -91,9 +92,7 @@ def selection(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="smoke, cpu, gpu or paper; or the path of a scale's YAML file."),
         out_option, runs_option,
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return reduce(lambda found, option: option(found), reversed(options), command)
 
 
 def chosen(source: str | None, scale_name: str, out: Path | None, runs: Path, **flags: Any) -> Chosen:
@@ -195,14 +194,18 @@ def _launcher(at: Scale, jobs: int | None) -> Launcher:
 
 def _stated(found: Space) -> str:
     """What the sweep is, in a line: above all in which units its values are."""
-    units = "the paper's, mapped as figures map theirs" if found.units == "paper" else "the scale's own"
+    units = (
+        "in the paper's units, mapped as figures map theirs"
+        if found.units == "paper"
+        else "in the scale's own units"
+    )
     if found.units != found.sweep.units:
-        units = "the scale's own, the paper's ends mapped to them"
+        units += ", to which the paper's values were mapped"
     seeds = ", ".join(map(str, found.seeds))
     what = found.sweep.title or f"{found.sweep.size}, {found.sweep.optimizer}"
     return (
         f"{found.sweep.name}: {what}; {found.sweep.search} over {', '.join(found.varied or found.keys)}; "
-        f"values in units of {units}; scale {found.scale.name}, seed{'s' * (len(found.seeds) > 1)} {seeds}"
+        f"values {units}; scale {found.scale.name}, seed{'s' * (len(found.seeds) > 1)} {seeds}"
     )
 
 

@@ -97,7 +97,9 @@ def _listed(values: Iterable[Any]) -> Values:
 
 
 def _range(whole: str, spread: str, arguments: list[str]) -> Range:
-    usage = f"'{whole}': write log(LOW,HIGH,COUNT) or linear(LOW,HIGH,COUNT); a sampling search needs no COUNT"
+    usage = (
+        f"'{whole}': write log(LOW,HIGH,COUNT) or linear(LOW,HIGH,COUNT); a sampling search needs no COUNT"
+    )
     if spread not in SPREADS or len(arguments) not in (2, 3):
         raise UserError(usage)
     numbers = [scalar(argument) for argument in arguments]

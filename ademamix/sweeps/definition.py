@@ -81,7 +81,9 @@ class Sweep(Frozen):
         if self.search == "tpe" and not self.trials:
             raise ValueError("a search that draws its trials needs their number: --trials N")
         if self.search != "tpe" and self.trials:
-            raise ValueError(f"the values decide how many trials a {self.search} search has; leave trials out")
+            raise ValueError(
+                f"the values decide how many trials a {self.search} search has; leave trials out"
+            )
         if self.search != "tpe" and any(isinstance(a, Range) and not a.count for a in self.settings.values()):
             raise ValueError("a range without a COUNT is for --search tpe")
         if self.search == "coordinates" and self.halving:

@@ -58,7 +58,9 @@ def stored(space: Space, store: Store) -> list[Point]:
     model = canonical(space.spec(tuple(map(first, space.axes.values())), space.seeds[0]).model)
     for run in store.runs():
         data = read_json(run.folder / "spec.json")
-        seen = data.get("optimizer", {}).get("kind") == space.sweep.optimizer and data.get("seed") in space.seeds
+        seen = (
+            data.get("optimizer", {}).get("kind") == space.sweep.optimizer and data.get("seed") in space.seeds
+        )
         if not seen or (data["model"] != model and not any(key.startswith("model.") for key in space.keys)):
             continue
         if (point := _point(space, run)) is not None:
@@ -102,7 +104,15 @@ def _first(space: Space, store: Store, number: int, spec: RunSpec) -> list[str]:
     else:
         state_text = state
     sweep = space.sweep
-    asked = [space.scale.name, sweep.size, sweep.optimizer, space.units, str(number), str(spec.seed), state_text]
+    asked = [
+        space.scale.name,
+        sweep.size,
+        sweep.optimizer,
+        space.units,
+        str(number),
+        str(spec.seed),
+        state_text,
+    ]
     if outcome is None:
         return [*asked, "", "", "", "", run.id]
     flops = outcome.step * spec.flops_per_step

@@ -13,7 +13,7 @@ from ademamix.optimizers import OptimizerConfig
 from ademamix.paper.runs import PaperRun, Rate, run, setup
 from ademamix.plan import between
 from ademamix.scale import Scale
-from ademamix.spec import Need, RunSpec, override
+from ademamix.spec import Need, Observe, RunSpec, override
 from ademamix.sweeps.axes import Axis, Range, Value, Values, text
 from ademamix.sweeps.definition import Sweep
 from ademamix.values import UnknownKey, UnknownVariant, canonical
@@ -80,7 +80,7 @@ class Space:
         """What a trial needs of its run: the validation losses that figures observe, and those at its halvings."""
         spec = self.spec(trial.point, seed)
         until, end = self.steps(spec, trial.level), self.steps(spec, self.top)
-        observe = {
+        observe: Observe = {
             self.scale.validation_loss: self.scale.validation_steps(end)
             | {self.steps(spec, level) for level in range(self.top)}
         }
@@ -113,7 +113,9 @@ class Space:
     @cached_property
     def varied(self) -> tuple[str, ...]:
         """The keys with more than one value."""
-        return tuple(key for key, axis in self.axes.items() if isinstance(axis, Range) or len(axis.values) > 1)
+        return tuple(
+            key for key, axis in self.axes.items() if isinstance(axis, Range) or len(axis.values) > 1
+        )
 
     @cached_property
     def grid(self) -> list[Point] | None:
@@ -145,7 +147,9 @@ def space(sweep: Sweep, scale: Scale) -> Space:
     for key, axis in found.axes.items():  # one key at a time: errors name their value
         ends = (axis.low, axis.high) if isinstance(axis, Range) else axis.values
         for value in ends:
-            found.spec(tuple(value if key == other else first(a) for other, a in found.axes.items()), found.seeds[0])
+            found.spec(
+                tuple(value if key == other else first(a) for other, a in found.axes.items()), found.seeds[0]
+            )
     return found
 
 
@@ -228,7 +232,7 @@ def at(spec: RunSpec, key: str) -> Value:
             known = type(place).model_fields if isinstance(place, BaseModel) else ()
             raise UnknownKey(f"unknown key '{key}'{did_you_mean(name, known)}")
         place = getattr(place, name)
-    return place  # type: ignore[no-any-return]
+    return place
 
 
 def _texts(settings: Mapping[str, Value]) -> list[str]:
