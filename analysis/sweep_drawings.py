@@ -152,7 +152,7 @@ def parallel(results: Results, names: Names) -> "Figure":
         if math.isfinite(tried.mean):
             y = [heights[key][tried.setting[key]] for key in results.varied]
             best = tried is results.best
-            look = {"color": "black", "linewidth": 2, "label": "best"} if best else {
+            look: dict[str, Any] = {"color": "black", "linewidth": 2, "label": "best"} if best else {
                 "color": colormaps["viridis"](norm(tried.mean)), "linewidth": 0.8, "alpha": 0.8}  # fmt: skip
             axes.plot(places, y, **look)
     for x, key in zip(places, results.varied, strict=True):

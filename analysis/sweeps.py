@@ -1,4 +1,4 @@
-"""What a sweep came to: its best setting, how sure that is, its neighbours, and whether it lies on an edge."""
+"""What a sweep came to: its best setting, how sure that is, its neighbours, whether it lies on an edge."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -280,22 +280,19 @@ def _state(results: Results) -> list[str]:
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states)))
     hours = sum(tried.seconds for tried in results.tried) / 3600
     flops = sum(tried.flops for tried in results.tried)
-    return [f"{len(results.tried)} settings, {len(states)} runs: {counts or 'none'}. "
-            f"Cost: {hours:.3g} hours of one worker, {flops:.3g} FLOPs."]  # fmt: skip
+    settings = f"{len(results.tried)} settings, {len(states)} runs: {counts or 'none'}."
+    return [f"{settings} Cost: {hours:.3g} hours of one worker, {flops:.3g} FLOPs."]
 
 
 def _best(results: Results, edges: Sequence[Edge]) -> list[str]:
     best = results.best
     if best is None:
         return ["Nothing to compare yet: no setting has all its runs done."]
-    found = [f"**Best: `{best.label}`**, {_with_interval(best.mean, results.interval(best))}"
-             f" ({_how(len(best.losses), results.sigma)})."]  # fmt: skip
+    loss = _with_interval(best.mean, results.interval(best))
+    found = [f"**Best: `{best.label}`**, {loss} ({_how(len(best.losses), results.sigma)})."]
     if len(results.ranked) > 1:
-        found += [f"It is the lowest of {len(results.ranked)}, so its own loss is flattered: "
-                  "train it on other seeds before you report it."]  # fmt: skip
-    for edge in edges:
-        found += [f"**On the edge:** {edge.key}={text(edge.value)}: nothing worse was tried "
-                  f"{' or '.join(edge.sides)}; try values {' and '.join(edge.sides)} it."]  # fmt: skip
+        found.append(FLATTERED.format(len(results.ranked)))
+    found += map(_edge, edges)
     near = [tried for key in results.varied for tried in results.neighbours(key)]
     if near:
         found += ["", "Its neighbours, one value changed:", "", *_table(results, near)]
@@ -304,12 +301,22 @@ def _best(results: Results, edges: Sequence[Edge]) -> list[str]:
     return found
 
 
+FLATTERED = (
+    "It is the lowest of {}, so its own loss is flattered: train it on other seeds before you report it."
+)
+
+
+def _edge(edge: Edge) -> str:
+    where = f"**On the edge:** {edge.key}={text(edge.value)}: nothing worse was tried"
+    return f"{where} {' or '.join(edge.sides)}; try values {' and '.join(edge.sides)} it."
+
+
 def _table(results: Results, some: Sequence[Tried]) -> list[str]:
     lines = ["| setting | loss | minus the best | |", "|---|---|---|---|"]
     for tried in some:
         beyond = results.beyond_best(tried)
-        lines += [f"| `{tried.label}` | {tried.mean:.4f} | {_with_interval(beyond.mean, beyond.width, '+')} "
-                  f"| {beyond.verdict} |"]  # fmt: skip
+        cells = f"`{tried.label}`", f"{tried.mean:.4f}", _with_interval(beyond.mean, beyond.width, "+")
+        lines.append(f"| {' | '.join(cells)} | {beyond.verdict} |")
     return lines
 
 
@@ -320,7 +327,6 @@ def _with_interval(mean: float, width: float | None, sign: str = "") -> str:
 def _how(seeds: int, sigma: float | None) -> str:
     if seeds > 1:
         return f"{seeds} seeds, 95% t interval; differences are paired by seed"
-    known = (
-        "±2σ, with the spread of this scale's figures" if sigma is not None else "spread over seeds not known"
-    )
-    return f"one seed, {known}"
+    if sigma is None:
+        return "one seed; the spread over seeds is not known"
+    return "one seed, ±2σ with the spread of this scale's figures"

@@ -47,6 +47,16 @@ def runs_option(command: Command) -> Command:
     )(command)
 
 
+def data_option(command: Command) -> Command:
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        envvar="ADEMAMIX_DATA",
+        default=lambda: checkout() / "data",
+        help="Where prepared data lives. [default: data]",
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
 

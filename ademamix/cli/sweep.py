@@ -1,4 +1,4 @@
-"""The verb `sweep`: hyperparameters of one's own, with the plan, the store and the launchers that figures have."""
+"""The verb `sweep`: hyperparameters of one's own, with the plan and the store of the figures."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import click
 
 from ademamix.checkout import checkout
 from ademamix.cli import report
-from ademamix.cli.options import json_option, out_option, runs_option
+from ademamix.cli.options import data_option, json_option, out_option, runs_option
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
 from ademamix.launch.protocol import Feeding, Launcher
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class FirstOr(click.Group):
-    """A group whose first command is meant where none is named: `sweep FILE.yaml` is `sweep run FILE.yaml`."""
+    """A group whose first command is meant where none is named: `sweep FILE` is `sweep run FILE`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
@@ -78,7 +78,8 @@ def selection(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--optimizer", help="By kind: adamw, ademamix, lion, … [default: ademamix]"),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUES",
                      help="Values: 2,4,8 or log(1e-4,1e-2,5) or linear(…). Repeatable."),
-        click.option("--seeds", metavar="S,S…", help="[default: the scale's tuning seeds, which no figure reports]"),
+        click.option("--seeds", metavar="S,S…",
+                     help="[default: the scale's tuning seeds, which no figure reports]"),
         click.option("--horizon", type=click.IntRange(min=1),
                      help=f"Length of the training, in steps of the paper. [default: {PAPER_HORIZON}]"),
         click.option("--paper-units", "units", flag_value="paper", default=None,
@@ -133,8 +134,7 @@ def _numbers(seeds: str | None) -> tuple[int, ...] | None:
 @selection
 @click.option("--evidence", is_flag=True, help="Append the trials to the scale's <scale>-tuning.csv.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]")
-@click.option("--data", type=click.Path(path_type=Path), envvar="ADEMAMIX_DATA",
-              default=lambda: checkout() / "data", help="Where prepared data lives. [default: data]")  # fmt: skip
+@data_option
 def run_sweep(evidence: bool, jobs: int | None, data: Path, **selected: Any) -> None:
     """Train what the sweep lacks, then report it (the default sub-command).
 

@@ -12,6 +12,7 @@ from ademamix.cli.options import (
     changes_options,
     chosen_figures,
     chosen_scale,
+    data_option,
     figure_option,
     json_option,
     out_option,
@@ -80,13 +81,7 @@ def plan(
     "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
 )
 @click.option("--until", type=click.IntRange(min=1), help="Stop every run at this step. Draws nothing.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="ADEMAMIX_DATA",
-    default=lambda: checkout() / "data",
-    help="Where prepared data lives. [default: data]",
-)
+@data_option
 @out_option
 @runs_option
 def run(

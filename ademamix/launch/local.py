@@ -42,7 +42,7 @@ class Local:
 
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
         """Train all jobs; returns when they are done, or have written checkpoints after a signal."""
-        return self.launch_fed(jobs, store, data_root, display, lambda free: ())
+        return self.launch_fed(jobs, store, data_root, display, lambda _: ())
 
     def launch_fed(
         self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display, more: Feed

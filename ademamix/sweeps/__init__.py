@@ -1,4 +1,4 @@
-"""Sweeps of one's own: hyperparameters tried by a plan of runs, with the identity and the store that figures have.
+"""Sweeps of one's own: hyperparameters tried by a plan of runs, in the store that figures have.
 
 - `axes.py`        the values of a hyperparameter, as people write them: '2,4,8', 'log(1e-4,1e-2,5)'
 - `definition.py`  a sweep as its file or the flags state it

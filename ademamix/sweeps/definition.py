@@ -24,7 +24,6 @@ from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.sweeps.axes import Axis, Range, read
 from ademamix.values import Frozen, Number, Steps, user_error
 
-
 DEEPEST = 8  # halvings
 
 

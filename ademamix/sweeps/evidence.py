@@ -6,14 +6,13 @@ lie beyond what was tried.
 
 import csv
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
-from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.scale import Scale
 from ademamix.store import Store
 from ademamix.sweeps.axes import text
@@ -50,15 +49,14 @@ def _rows(space: Space, store: Store, point: Point) -> Iterator[list[str]]:
     for seed in space.seeds:
         spec = space.spec(point, seed)
         outcome = store.run(spec.id).outcome()
-        one = Space(space.sweep.model_copy(update={"seeds": (seed,)}), space.scale, space.axes, space.units)
-        found = loss(one, store, Trial(point, space.top))
+        found = loss(space, store, Trial(point, space.top), [seed])
         if outcome is None or found is None:
             continue
         settings = " ".join(f"{key}={text(at(spec, key))}" for key in space.keys)
         ending = text(found) if math.isfinite(found) else "diverged"
         steps = space.steps(spec, space.top)
-        yield [space.scale.name, space.sweep.size, space.sweep.optimizer, str(seed), settings, str(steps), ending,
-               spec.id]  # fmt: skip
+        whose = [space.scale.name, space.sweep.size, space.sweep.optimizer, str(seed)]
+        yield [*whose, settings, str(steps), ending, spec.id]
 
 
 class Chosen(NamedTuple):
@@ -73,21 +71,30 @@ class Chosen(NamedTuple):
 def chosen(scale: Scale, path: Path) -> list[Chosen]:
     """Every learning rate that a scale states for a set-up and an optimizer with trials of it in the csv.
 
-    Trials count where nothing but the learning rate was set and the training was of the usual length.
+    Trials count where nothing but the learning rate was set, at the length that most of them had.
     """
-    trials: dict[tuple[str, str], dict[str, dict[float, float]]] = defaultdict(lambda: defaultdict(dict))
+    trials: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            key, _, value = row["settings"].partition("=")
-            if key == RATE and " " not in value and int(row["steps"]) == scale.steps(PAPER_HORIZON):
-                end = row["validation_loss"]
-                ended = float(end) if end not in ("diverged", "failed") else math.inf
-                trials[row["size"], row["optimizer"]][row["seed"]][float(value)] = ended
+            if row["settings"].startswith(f"{RATE}=") and " " not in row["settings"]:
+                trials[row["size"], row["optimizer"]].append(row)
     return [
-        Chosen(size, optimizer, lr, open_sides(lr, list(by_seed.values())))
-        for (size, optimizer), by_seed in trials.items()
+        Chosen(size, optimizer, lr, open_sides(lr, _by_seed(rows)))
+        for (size, optimizer), rows in trials.items()
         if (lr := scale.lr.get(size, {}).get(optimizer)) is not None
     ]
+
+
+def _by_seed(rows: Sequence[Mapping[str, str]]) -> list[dict[float, float]]:
+    """For each seed, learning rate → loss, of the trainings of the usual length."""
+    usual = Counter(row["steps"] for row in rows).most_common(1)[0][0]
+    found: dict[str, dict[float, float]] = defaultdict(dict)
+    for row in rows:
+        if row["steps"] == usual:
+            end = row["validation_loss"]
+            ended = math.inf if end in ("diverged", "failed") else float(end)
+            found[row["seed"]][float(row["settings"].partition("=")[2])] = ended
+    return list(found.values())
 
 
 def open_sides(chosen: float, by_seed: Sequence[Mapping[float, float]]) -> tuple[Side, ...]:

@@ -19,17 +19,19 @@ from ademamix.sweeps.space import Point, Space, Trial, at, first
 from ademamix.values import UnknownKey, canonical
 
 Row = dict[str, str]
-FIRST = ("scale", "size", "optimizer", "units", "trial", "seed", "status", "loss", "steps", "seconds", "flops",
-         "run")  # fmt: skip
+ASKED = ("scale", "size", "optimizer", "units", "trial", "seed")
+OUTCOME = ("status", "loss", "steps", "seconds", "flops")
+FIRST = (*ASKED, *OUTCOME, "run")
 
 
-def loss(space: Space, store: Store, trial: Trial) -> float | None:
-    """The mean over seeds of the validation loss at a trial's last step; infinite when one diverged.
+def loss(space: Space, store: Store, trial: Trial, seeds: Sequence[int] = ()) -> float | None:
+    """The mean over seeds, by default the sweep's, of the validation loss at a trial's last step.
 
+    Infinite where one diverged.
     None where a run has not come so far, or did not look there.
     """
     found = []
-    for seed in space.seeds:
+    for seed in seeds or space.seeds:
         spec = space.spec(trial.point, seed)
         found.append(_loss(store.run(spec.id), space.scale.validation_loss, space.steps(spec, trial.level)))
     known = [one for one in found if one is not None]
@@ -82,7 +84,7 @@ def _point(space: Space, run: Run) -> Point | None:
 
 
 def rows(space: Space, store: Store, points: Iterable[Point]) -> Iterator[Row]:
-    """A row for each point and seed: the settings as asked, what came out, what it cost, every value of the run."""
+    """A row for each point and seed: settings as asked, what came out, its cost, every value of the run."""
     for number, point in enumerate(points):
         for seed in space.seeds:
             spec = space.spec(point, seed)
@@ -95,29 +97,18 @@ def rows(space: Space, store: Store, points: Iterable[Point]) -> Iterator[Row]:
 
 def _first(space: Space, store: Store, number: int, spec: RunSpec) -> list[str]:
     """The columns of `FIRST`."""
-    run, end = store.run(spec.id), space.steps(spec, space.top)
+    run, sweep = store.run(spec.id), space.sweep
+    asked = [space.scale.name, sweep.size, sweep.optimizer, space.units, str(number), str(spec.seed)]
     state, outcome = run.status()
-    levels = [space.steps(spec, level) for level in range(space.top + 1)]
-    losses = [one for step in levels if (one := _loss(run, space.scale.validation_loss, step)) is not None]
-    if state == "finished" and outcome and outcome.step < end:
-        state_text = "left behind" if space.top else "started"
-    else:
-        state_text = state
-    sweep = space.sweep
-    asked = [
-        space.scale.name,
-        sweep.size,
-        sweep.optimizer,
-        space.units,
-        str(number),
-        str(spec.seed),
-        state_text,
-    ]
     if outcome is None:
-        return [*asked, "", "", "", "", run.id]
-    flops = outcome.step * spec.flops_per_step
-    return [*asked, f"{losses[-1]:.9g}" if losses else "", str(outcome.step), f"{outcome.seconds:g}",
-            f"{flops:.6g}", run.id]  # fmt: skip
+        return [*asked, state, "", "", "", "", run.id]
+    steps = [space.steps(spec, level) for level in range(space.top + 1)]
+    short = state == "finished" and outcome.step < steps[-1]
+    losses = [one for step in steps if (one := _loss(run, space.scale.validation_loss, step)) is not None]
+    ending = f"{losses[-1]:.9g}" if losses else ""
+    flops = f"{outcome.step * spec.flops_per_step:.6g}"
+    state_here = "left behind" if short and space.top else "started" if short else state
+    return [*asked, state_here, ending, str(outcome.step), f"{outcome.seconds:g}", flops, run.id]
 
 
 def leaves(value: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -149,7 +140,12 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def merged(before: Sequence[Row], now: Sequence[Row]) -> list[Row]:
-    """The rows of now; where a run has no loss in the store any more, the row that it had before."""
+    """The rows of now; where a run has no loss in the store any more, with what came out of it before."""
     known = {row["run"]: row for row in before if row["loss"]}
-    found = {row["run"]: row if row["loss"] else known.get(row["run"], row) for row in now}
-    return list({**found, **{run: row for run, row in known.items() if run not in found}}.values())
+    found = [row if row["loss"] else row | _came_out(known.get(row["run"], {})) for row in now]
+    there = {row["run"] for row in now}
+    return found + [row for row in before if row["loss"] and row["run"] not in there]
+
+
+def _came_out(row: Row) -> Row:
+    return {name: row[name] for name in OUTCOME if name in row}

@@ -44,7 +44,7 @@ class Seen:
 
 
 def upcoming(space: Space, seen: Seen, free: int) -> list[Trial]:
-    """The trials that may start now, `free` of them where each depends on those before; none: wait, or done."""
+    """The trials that may start now; none: wait, or done. Of a search that draws, at most `free`."""
     if promoted := list(_promoted(space, seen)):
         return promoted
     match space.sweep.search:
@@ -77,7 +77,7 @@ def _grid(space: Space) -> list[Point]:
 
 
 def _promoted(space: Space, seen: Seen) -> Iterator[Trial]:
-    """Trials in the better half of those that came to their level, which go on to the next.
+    """Trials in the better half of those at their level, which go on to the next.
 
     Halves grow as trials arrive, so one may go on later that was left behind at first; no trial waits
     for all others (asynchronous successive halving, Li et al. 2018, with a reduction factor of 2).
@@ -91,7 +91,7 @@ def _promoted(space: Space, seen: Seen) -> Iterator[Trial]:
 
 
 def _half(space: Space, seen: Seen, level: int, there: int) -> int:
-    """How many of the points at a level may go on: half of those there; of a grid, only once all are there."""
+    """How many of the points at a level may go on: half of those there; of a grid, once all are there."""
     if space.sweep.search == "grid":
         waiting = any(trial.level <= level for trial in seen.begun) or any(
             not seen.asked(Trial(point)) for point in _grid(space)

@@ -24,7 +24,7 @@ Units = Literal["scale", "paper"]
 
 @dataclass(frozen=True)
 class Trial:
-    """A point, and how far it is trained: to the end (`level` = the sweep's halvings), or to an earlier half."""
+    """A point, and how far it is trained: to the end, where `level` is the sweep's halvings, or less far."""
 
     point: Point
     level: int = 0
@@ -77,7 +77,7 @@ class Space:
         return override(_with_a_rate(self.scale, paper, settings).map(paper, seed), _texts(settings))
 
     def need(self, trial: Trial, seed: int) -> Need:
-        """What a trial needs of its run: the validation losses that figures observe, and those at its halvings."""
+        """What a trial needs of its run: the validation losses of figures, and those at its halvings."""
         spec = self.spec(trial.point, seed)
         until, end = self.steps(spec, trial.level), self.steps(spec, self.top)
         observe: Observe = {

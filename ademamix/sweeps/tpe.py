@@ -45,7 +45,7 @@ def _draw(space: Space, seen: Seen, asked: list[Point]) -> Point:
 
 
 def _study(space: Space, seen: Seen, seed: int) -> "Study":
-    """What is known, told to Optuna. With `seed` as its own, the sampler goes on drawing, not from the start."""
+    """What is known, told to Optuna. `seed`: the sampler's, so that it does not begin again."""
     optuna = _optuna()
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     study: Study = optuna.create_study(sampler=sampler)
