@@ -63,7 +63,9 @@ def test_a_single_value_is_fixed_from_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("search", ["grid", "coordinates"])
 def test_a_search_that_is_killed_ends_as_if_it_was_not(search: str, tmp_path: Path) -> None:
-    found = made("optimizer.alpha=1,2,4", "optimizer.lr=1e-3,2e-3", search=search, halving=int(search == "grid"))
+    found = made(
+        "optimizer.alpha=1,2,4", "optimizer.lr=1e-3,2e-3", search=search, halving=int(search == "grid")
+    )
     whole = pretend.finish(found, Store(tmp_path / "whole"), bowl)
     for patience in (1, len(whole) // 2, len(whole) - 1):
         store = Store(tmp_path / str(patience))
