@@ -2,6 +2,7 @@
 # make figures              all that are defined
 # make table-4 SCALE=cpu    the paper's values, and the scale's
 # make plan FIGURE=12 SCALE=paper
+# make sweep FILE=mine.yaml hyperparameters of your own (docs/sweeps.md)
 #
 # SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
@@ -25,7 +26,8 @@ WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
          $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
 
-.PHONY: help setup figures tables plan status plots claims docs report export import bench test lint types pytest
+.PHONY: help setup figures tables sweep plan status plots claims docs report export import bench test lint types \
+        pytest
 .DEFAULT_GOAL := help
 
 help:
@@ -52,6 +54,9 @@ tables: $(SETUP)
 
 figures: $(SETUP)
 	@$(RUN) run $(TRAIN)
+
+sweep: $(SETUP)
+	@$(RUN) sweep $(FILE) $(TRAIN)
 
 plan: $(SETUP)
 	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))

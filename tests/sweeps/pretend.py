@@ -32,7 +32,7 @@ def begin(space: Space, store: Store, trial: Trial) -> None:
 
 
 def finish(space: Space, store: Store, loss: Loss, workers: int = 4, patience: int = 10_000) -> list[Trial]:
-    """Train until a new controller has nothing to hand out, or `patience` trials; in the order of their end."""
+    """Train until nothing is handed out any more, or `patience` trials have ended; these, in order."""
     controller, ended, running = Controller(space, store), [], []
     while len(ended) < patience:
         while len(running) < workers and (trials := controller.next(workers - len(running))):

@@ -51,7 +51,7 @@ def test_ranges() -> None:
     ],
 )
 def test_mistakes(written: object, message: str) -> None:
-    with pytest.raises(UserError, match=".") as problem:
+    with pytest.raises(UserError) as problem:
         read(written)
     assert message in str(problem.value)
 

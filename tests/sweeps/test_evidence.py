@@ -16,7 +16,7 @@ from tests.sweeps import pretend
 from tests.sweeps.test_search import made
 
 TUNED = sorted((checkout() / "configs" / "scales").rglob("*-tuning.csv"))
-# Chosen on the edge of their trials, and known to be: today's `cpu`, which is to be replaced (configs/scales/README.md).
+# Chosen on the edge of their trials, and known to be: today's `cpu` (configs/scales/README.md).
 KNOWN = {
     "cpu-tuning.csv": {(size, kind) for size in ("330M", "1.3B") for kind in ("adamw", "ademamix")},
 }
@@ -24,7 +24,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("path", TUNED, ids=lambda path: str(path.relative_to(checkout() / "configs/scales")))
 def test_no_chosen_learning_rate_is_on_the_edge_of_its_trials(path: Path) -> None:
-    """For each set-up and optimizer with trials, a worse one on both sides. What is known to fail is listed."""
+    """Of each set-up and optimizer with trials: a worse one on both sides. Known failures are listed."""
     at = read_scale(path.with_name(path.name.replace("-tuning.csv", ".yaml")))
     found = chosen(at, path)
     assert found, "a csv with trials and a scale that states none of what was tuned"

@@ -53,7 +53,12 @@ def test_at_paper_the_units_are_the_same() -> None:
 
 def test_what_is_drawn_is_drawn_in_the_scales_units() -> None:
     at = scale("cpu")
-    found = made("optimizer.lr=log(1e-4,1e-2)", "optimizer.beta3=0.999,0.9999", "schedule.warmup=linear(2000,6000)",
+    settings = (
+        "optimizer.lr=log(1e-4,1e-2)",
+        "optimizer.beta3=0.999,0.9999",
+        "schedule.warmup=linear(2000,6000)",
+    )
+    found = made(*settings,
                  units="paper", search="tpe", trials=9)  # fmt: skip
     best = at.lr["110M"]["ademamix"]
     lr, beta3, warmup = found.axes.values()
