@@ -68,7 +68,7 @@ def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look:
 
 
 def saved(drawing: "Drawing", stem: Path, words: str = "") -> list[Path]:
-    """Write a drawing in every format, as `stem` with their suffixes, and close it; `words`: what it is of."""
+    """Write a drawing in every format, named after `stem`, and close it; `words`: what it is of."""
     from matplotlib import pyplot as plt
 
     _set_as_mathematics(drawing)
