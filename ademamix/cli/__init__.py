@@ -8,11 +8,11 @@
 - `report.py`    what is printed
 """
 
-from ademamix.cli.pages import report
+from ademamix.cli.pages import report as report_verb
 from ademamix.cli.sweep import sweep
 from ademamix.cli.verbs import cli
 
-cli.add_command(report)
+cli.add_command(report_verb)
 cli.add_command(sweep)
 
 __all__ = ["cli"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ademamix.checkout import checkout
-from ademamix.cli import report
 from ademamix.cli.options import data_option, json_option, out_option, runs_option
+from ademamix.cli.report import plan_json, print_plan
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
 from ademamix.launch.protocol import Feeding, Launcher
@@ -164,12 +164,12 @@ def plan_sweep(as_json: bool, **selected: Any) -> None:
     planned = _entries(asked, trials, _figures(asked.space.scale))
     undecided = controller.undecided
     if as_json:
-        found = report.plan_json(planned, asked.space.scale)
+        found = plan_json(planned, asked.space.scale)
         click.echo(json.dumps({**found, "sweep": asked.space.sweep.name, "undecided": undecided}, indent=1))
         return
     click.echo(_stated(asked.space))
     if planned:
-        report.print_plan(planned, asked.space.scale)
+        print_plan(planned, asked.space.scale)
     if undecided:
         each = len(asked.space.seeds)
         click.echo(f"at most {undecided * each} runs more, chosen by what comes out")
