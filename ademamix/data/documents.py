@@ -100,8 +100,6 @@ def documents(file: SourceFile, how: Reading, meter: Meter = nothing) -> Iterato
 @contextmanager
 def _named() -> Iterator[None]:
     """What goes wrong while a file is read, as one of this module's exceptions."""
-    from pyarrow import ArrowInvalid
-
     try:
         yield
     except (Broken, Unreachable, UserError):
@@ -110,9 +108,9 @@ def _named() -> Iterator[None]:
         raise Broken("it does not exist") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Broken(f"cut short or damaged ({error})") from None
-    except ArrowInvalid as error:
-        raise Broken(str(error).splitlines()[0]) from None
     except Exception as error:
+        if type(error).__module__.startswith("pyarrow"):
+            raise Broken(str(error).splitlines()[0]) from None
         if not _network(error):
             raise
         raise Unreachable(f"{type(error).__name__}: {' '.join(str(error).split())}") from None
@@ -197,6 +195,7 @@ def _rows_of_parquet(file: SourceFile, field: str, meter: Meter) -> Iterator[byt
     from datasets.utils.logging import set_verbosity
 
     set_verbosity(50)  # it prints what it raises
+    datasets.config.TORCH_AVAILABLE = False  # where it is, streaming imports it: 300 MB in each worker
     whole = None if file.remote else pq.read_metadata(file.path)
     if whole is not None and field not in (names := whole.schema.to_arrow_schema().names):
         raise _wrong(file, field, names)

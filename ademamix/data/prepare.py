@@ -236,7 +236,7 @@ def _joined(scratch: Path, notes: Sequence[Note], source: Source, tokenizer: Tok
     }
 
 
-def _refuse_empty(scratch: Path, counts: Mapping[str, int]) -> None:
+def _refuse_empty(scratch: Path, counts: Mapping[SplitName, int]) -> None:
     """Raise UserError where there is nothing to train on, or to validate with; another cut begins anew."""
     for split in ("train", "validation"):
         if not counts[split]:

@@ -7,7 +7,7 @@ what makes it done. The parts of a unit are a function of its files, so doing it
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -87,8 +87,9 @@ class Part:
 
     def drop(self) -> None:
         """Close, and leave nothing behind."""
-        self._file.close()
         self.scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk cannot take what is still in memory
+            self._file.close()
 
 
 def make_unit(making: Making, unit: int, files: Sequence[SourceFile], report: Report) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def text(paths: Sequence[Path], reading: Reading) -> Source:
     for file in files:
         if named.setdefault(file.name, file).path != file.path:
             raise UserError(
-                f"{file.path} and {named[file.name].path} have one name; give the folder above them"
+                f"{file.path} and {named[file.name].path} have one name; give a folder above both"
             )
     place = ", ".join(str(path.resolve()) for path in paths)
     return Source(kind="text", place=place, files=tuple(named.values()), reading=reading)
