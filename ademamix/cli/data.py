@@ -134,6 +134,8 @@ def make(
         click.echo(f"left out {file}: {why}", err=True)
     if len(broken) > 10:
         click.echo(f"left out {len(broken) - 10} more, named in {done.folder}/manifest.json", err=True)
+    if not done.manifest["splits"]["reserve"]:
+        click.echo("no document fell into reserve, which Figures 4 and 10 need: a larger --reserve", err=True)
     click.echo(f"{'complete already' if done.already else 'made'}: {described(done.folder)}")
 
 

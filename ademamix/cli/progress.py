@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ademamix.data.splits import SPLITS
+
 SPEAK = 60.0  # seconds between lines where there is no terminal
 
 
@@ -103,13 +105,11 @@ def reading(name: str, total: int) -> Iterator[Callable[[int], None]]:
 def print_sets(found: Sequence[Mapping[str, Any]], root: Path) -> None:
     """The sets as a table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("set", "train", "validation", "reserve", "vocabulary", "tokenizer", "source", "digest"):
-        table.add_column(name, justify="right" if name in ("train", "validation", "reserve") else "left")
+    for name in ("set", *SPLITS, "vocabulary", "tokenizer", "source", "digest"):
+        table.add_column(name, justify="right" if name in SPLITS else "left", overflow="fold")
     for each in found:
         counts = each.get("tokens", {})
-        cells = [
-            _short(counts[split]) if split in counts else "" for split in ("train", "validation", "reserve")
-        ]
+        cells = [_short(counts[split]) if split in counts else "" for split in SPLITS]
         rest = [str(each.get(key) or "") for key in ("vocabulary", "tokenizer", "source")]
         table.add_row(each["set"], *cells, *rest, each.get("digest") or each["state"])
     Console(soft_wrap=True).print(table if found else f"no token folders in {root}", highlight=False)

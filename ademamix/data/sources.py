@@ -4,6 +4,7 @@ A source is listed before anything is read. Adding one is a function that return
 of `ademamix data prepare` (cli/data.py) that calls it.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,12 @@ def _files(path: Path) -> Iterable[SourceFile]:
     if path.is_file():
         yield SourceFile(name=path.name, path=str(path), size=path.stat().st_size)
     elif path.is_dir():
-        for found in sorted(path.rglob("*")):
-            inner = found.relative_to(path)
-            if found.is_file() and not any(part.startswith(".") for part in inner.parts):
-                yield SourceFile(name=inner.as_posix(), path=str(found), size=found.stat().st_size)
+        for folder, inner, names in os.walk(path):
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            for found in sorted(Path(folder, name) for name in names if not name.startswith(".")):
+                if found.is_file():
+                    name = found.relative_to(path).as_posix()
+                    yield SourceFile(name=name, path=str(found), size=found.stat().st_size)
     else:
         raise UserError(f"no file or folder {path}")
 

@@ -164,7 +164,7 @@ def test_folders_and_files_of_ones_own(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     found = sources.text([tmp_path], Reading())
-    assert [file.name for file in found.files] == ["a/c.md", "b.txt"]
+    assert [file.name for file in found.files] == ["b.txt", "a/c.md"]
     (tmp_path / "a" / "b.txt").write_text("y")
     with pytest.raises(UserError, match="have one name; give a folder above both"):
         sources.text([tmp_path / "b.txt", tmp_path / "a" / "b.txt"], Reading())
