@@ -89,12 +89,6 @@ class Tokens:
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(self.manifest["dtype"]).newbyteorder("<")
 
-    @property
-    def label(self) -> str:
-        """The set and its tokenizer in a few words, for people."""
-        tokenizer = self.manifest.get("plan", {}).get("tokenizer", {}).get("name")
-        return f"{self.folder.name} ({tokenizer or f'{self.vocabulary} tokens'})"
-
     def refuse_cut_short(self, shard: Mapping[str, Any]) -> Path:
         """The file of a manifest's entry, or a UserError where it has another size than it should."""
         path = self.folder / shard["file"]
