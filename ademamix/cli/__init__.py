@@ -8,11 +8,12 @@
 - `report.py`    what is printed
 """
 
-from ademamix.cli.data import data
-from ademamix.cli.pages import report
+# Under other names: a verb must not hide the module of its name.
+from ademamix.cli.data import data as data_verb
+from ademamix.cli.pages import report as report_verb
 from ademamix.cli.verbs import cli
 
-cli.add_command(data)
-cli.add_command(report)
+cli.add_command(data_verb)
+cli.add_command(report_verb)
 
 __all__ = ["cli"]
