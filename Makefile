@@ -85,6 +85,7 @@ import: $(SETUP)
 bench: $(SETUP)
 	@$(PYTHON) benchmarks/training.py
 	@$(PYTHON) benchmarks/optimizer.py
+	@$(PYTHON) benchmarks/data.py
 
 test: lint types pytest
 

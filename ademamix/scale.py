@@ -5,8 +5,9 @@ scale, walking the roles of its fields. At `paper` every rule is the identity. T
 how they behave, are in configs/scales/<name>.yaml.
 """
 
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ from ademamix.paper.runs import PaperFork, PaperRun, setups
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.quantities import ValidationLoss
 from ademamix.spec import Fork, RunSpec
-from ademamix.values import Frozen, NonNegative, Positive, Role, Steps, marks, user_error
+from ademamix.values import Frozen, NonNegative, Positive, Role, Steps, UnknownVariant, marks, user_error
 
 FAST_BETA, SLOW_BETA = 0.9, 0.9999  # between these, betas are mapped by interpolation
 SHORTEST_SLOW_HALF_LIFE = 12.0  # steps
@@ -59,7 +60,7 @@ class TaskScale(Frozen):
 
     batch: Steps | None = None  # for the batch of each set-up
     sequence: Steps | None = None
-    data: str | None = None  # by kind
+    data: str | dict[str, Any] | None = None  # by kind, or by kind and what else is stated of it
 
 
 class Scale(Frozen):
@@ -215,24 +216,47 @@ class Scale(Frozen):
         return frozenset(range(every, until + 1, every)) | {until}
 
 
+def here(data: str | Mapping[str, Any]) -> DataConfig:
+    """The data set of that kind, with what is stated of it, as this machine has it."""
+    stated = {"kind": data} if isinstance(data, str) else data
+    return _here(json.dumps(stated, sort_keys=True))
+
+
 @cache
-def here(kind: str) -> DataConfig:
-    """The data set of that kind as this machine has it."""
-    return DataConfig.member(kind).here()
+def _here(stated: str) -> DataConfig:
+    fields = json.loads(stated)
+    try:
+        return DataConfig.member(fields.get("kind")).here(**fields)
+    except UnknownVariant as problem:
+        raise UserError(str(problem)) from None
 
 
 @cache
 def scales() -> dict[str, Scale]:
     """All scales by name, smallest first."""
-    found = map(read_scale, (checkout() / "configs" / "scales").glob("*.yaml"))
+    found = map(read_scale, _of_checkout("*").parent.glob("*.yaml"))
     return {scale.name: scale for scale in sorted(found, key=lambda scale: scale.order)}
 
 
 def scale(name: str) -> Scale:
-    """The scale of that name, or a UserError that names the nearest."""
+    """The scale of that name, or of that YAML file; or a UserError that names the nearest.
+
+    A file's scale is known by its name from then on, in this process.
+    """
+    if name.endswith(".yaml"):
+        path = Path(name)
+        if path.stem in scales() and path.resolve() != _of_checkout(path.stem):
+            raise UserError(f"{path}: there is a scale {path.stem}; give the file another name")
+        if not path.is_file():
+            raise UserError(f"no scale file {path}")
+        return scales().setdefault(path.stem, read_scale(path))
     if name not in scales():
         raise UserError(f"unknown scale '{name}'{did_you_mean(name, scales())}")
     return scales()[name]
+
+
+def _of_checkout(name: str) -> Path:
+    return checkout() / "configs" / "scales" / f"{name}.yaml"
 
 
 def read_scale(path: Path) -> Scale:

@@ -82,6 +82,9 @@ class RunSpec(Variant):
         """The task: model, batches, loss."""
         raise NotImplementedError
 
+    def refuse_data(self, data_root: Path) -> None:
+        """Raise UserError where the data that lies here is not what this run can train on."""
+
     @property
     def sample(self) -> int:
         """The size of a sample in the model's own unit, as `ModelConfig.training_flops` takes it."""

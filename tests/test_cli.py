@@ -54,7 +54,7 @@ def test_unknown_options_and_verbs_are_refused() -> None:
 def test_paper_without_its_data_says_what_is_missing(tmp_path: Path) -> None:
     done = cli("run", "--figure", "12", "--scale", "paper", "--runs", str(tmp_path), "--data", str(tmp_path))
     assert done.returncode == 1
-    assert "put the token folder of redpajama-v2" in done.stderr
+    assert "make it with 'ademamix data prepare" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

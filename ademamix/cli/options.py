@@ -27,7 +27,11 @@ def figure_option(command: Command) -> Command:
 
 def scale_option(command: Command) -> Command:
     return click.option(
-        "--scale", "scale_name", default="cpu", show_default=True, help="smoke, cpu, gpu or paper."
+        "--scale",
+        "scale_name",
+        default="cpu",
+        show_default=True,
+        help="smoke, cpu, gpu, paper, or a file like those in configs/scales.",
     )(command)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ademamix.cli.progress import reading
 from ademamix.cli.report import print_verdicts
 from ademamix.data.locate import ensure
 from ademamix.describe import describe
@@ -44,8 +45,7 @@ def train(
     if not todo:
         return 0
     store.open()
-    for data in {job.spec.data.model_dump_json(): job.spec.data for job in todo}.values():
-        ensure(data, data_root)
+    refuse_unfit(planned, todo, store, data_root)
     console.print(
         f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {launcher.workers} at a time",
         highlight=False,
@@ -67,6 +67,30 @@ def train(
     if done.exit_code:
         console.print("stopped; call again to go on from here")
     return done.exit_code
+
+
+def refuse_unfit(planned: Sequence[Entry], todo: Sequence[Job], store: Store, data_root: Path) -> None:
+    """Raise UserError, before anything is trained, where data is damaged, too little, or not what it was.
+
+    Data that can be made here is made; shards that have changed since they were last read are read again.
+    """
+    contents = {}
+    for data in {job.spec.data.model_dump_json(): job.spec.data for job in todo}.values():
+        folder = ensure(data, data_root)
+        with reading(f"checking {data.label}", data.unread(folder)) as told:
+            data.verify(folder, told)
+        contents[data.model_dump_json()] = data.content(folder)
+    for job in todo:
+        job.spec.refuse_data(data_root)
+    for entry in planned:
+        data, outcome = entry.wanted.spec.data, store.run(entry.wanted.spec.id).outcome()
+        now = contents.get(data.model_dump_json())
+        before = outcome.machine.get("data") if outcome else None
+        if now and before and now != before:
+            raise UserError(
+                f"run {entry.wanted.spec.id} was trained on other text than {data.label} holds now "
+                f"({before}, not {now}); give the new text another name, or name another store with --runs"
+            )
 
 
 def local(at: Scale, jobs: int | None) -> Local:

@@ -99,7 +99,7 @@ def run(
     """Train what figures lack, then draw them and judge their claims.
 
     Stop it with Ctrl-C and call it again: it goes on where it was. Runs that are complete are not
-    trained again. With --seeds the results go to out/<scale>, beside the figures' own; --set needs --out.
+    trained again. With --seeds, or a scale of your own, the results go to out/<scale>; --set needs --out.
 
     \b
     Examples:
@@ -131,7 +131,7 @@ def run(
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
         measure(figures, at, store, data)
-        default = checkout() / ("figures" if seeds is None else "out")
+        default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
         produce(figures, everything, at, store, out or default, settings)
     raise SystemExit(code)
 

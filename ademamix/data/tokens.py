@@ -16,10 +16,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ademamix.data.splits import SPLITS
 from ademamix.errors import UserError
 
 SCHEMA = 1
-SPLITS = ("train", "validation", "reserve")
 
 
 class Split:
@@ -77,16 +77,33 @@ class Tokens:
         shards = [s["sha256"] for split in SPLITS for s in self.manifest["splits"][split]]
         return hashlib.sha256("".join(shards).encode()).hexdigest()[:12]
 
+    def windows(self, name: str, sequence: int) -> int:
+        """How many windows of `sequence` tokens a split has; opens no shard."""
+        return sum(max(0, (shard["tokens"] - 1) // sequence) for shard in self.manifest["splits"][name])
+
     def split(self, name: str, sequence: int) -> Split:
         """One of `train`, `validation`, `reserve`, in windows of `sequence` tokens."""
         return Split([self._shard(shard) for shard in self.manifest["splits"][name]], sequence)
 
-    def _shard(self, shard: Mapping[str, Any]) -> NDArray[Any]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.manifest["dtype"]).newbyteorder("<")
+
+    def refuse_cut_short(self, shard: Mapping[str, Any]) -> Path:
+        """The file of a manifest's entry, or a UserError where it has another size than it should."""
         path = self.folder / shard["file"]
-        dtype = np.dtype(self.manifest["dtype"]).newbyteorder("<")
-        if not path.exists() or path.stat().st_size != shard["tokens"] * dtype.itemsize:
+        if not path.exists() or path.stat().st_size != shard["tokens"] * self.dtype.itemsize:
             raise UserError(f"{path} is missing or cut short; prepare the data again")
-        return np.memmap(path, dtype=dtype, mode="r")
+        return path
+
+    def _shard(self, shard: Mapping[str, Any]) -> NDArray[Any]:
+        return np.memmap(self.refuse_cut_short(shard), dtype=self.dtype, mode="r")
+
+
+def token_dtype(vocabulary: int) -> np.dtype[Any]:
+    """The smallest little-endian integer that holds every token."""
+    name = "uint8" if vocabulary <= 2**8 else "uint16" if vocabulary <= 2**16 else "uint32"
+    return np.dtype(name).newbyteorder("<")
 
 
 def write(
@@ -97,11 +114,11 @@ def write(
 ) -> None:
     """Write a token folder: one shard for each array of each split; the manifest goes last."""
     folder.mkdir(parents=True, exist_ok=True)
-    dtype = np.dtype("uint8" if vocabulary <= 2**8 else "uint16" if vocabulary <= 2**16 else "uint32")
+    dtype = token_dtype(vocabulary)
     listed: dict[str, list[dict[str, Any]]] = {name: [] for name in SPLITS}
     for name in SPLITS:
         for number, tokens in enumerate(splits.get(name, ())):
-            raw = np.asarray(tokens).astype(dtype.newbyteorder("<")).tobytes()
+            raw = np.asarray(tokens).astype(dtype).tobytes()
             file = f"{name}-{number:03d}.bin"
             (folder / file).write_bytes(raw)
             listed[name].append(
