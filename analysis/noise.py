@@ -99,7 +99,7 @@ def _final_loss(spec: RunSpec, at: Scale, store: Store) -> float | None:
     outcome = run.outcome()
     if outcome is None or outcome.status != "finished":
         return None
-    return run.metrics()[-1].get(str(at.validation_loss))
+    return run.complete()[1][-1].get(str(at.validation_loss))
 
 
 def read_noise(path: Path) -> Noise:

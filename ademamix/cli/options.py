@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ademamix.checkout import checkout
-from ademamix.errors import UserError
+from ademamix.errors import UserError, one_line
 from ademamix.plan import Wanted, unite
 from ademamix.scale import Scale, Seeds, scale
 from ademamix.spec import Need, RunSpec, override, override_known
@@ -17,6 +17,40 @@ from analysis.artifacts import Artifact, Figure, needs
 from experiments import registry
 
 Command = Callable[..., Any]
+
+
+class Folder(click.ParamType):
+    """A folder, there or to be made; refuses a path that is a file, or lies in one."""
+
+    name = "directory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        there = next(p for p in (path, *path.absolute().parents) if p.exists())
+        if not there.is_dir():
+            option = f" with {param.opts[0]} DIR" if param else ""
+            raise UserError(f"{there} is a file; name a folder{option}")
+        return path
+
+
+class Verb(click.Command):
+    """A verb. Where the disk is full or a file unreadable, it says which option names another place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            options = [p for p in self.params if isinstance(p.type, Folder)]
+            places = {f"{p.opts[0]} DIR": ctx.params.get(p.name or "") for p in options}
+            raise UserError(one_line(error, places)) from error
+
+
+class Verbs(click.Group):
+    """All of them."""
+
+    command_class = Verb
 
 
 def figure_option(command: Command) -> Command:
@@ -33,17 +67,29 @@ def scale_option(command: Command) -> Command:
 
 def out_option(command: Command) -> Command:
     return click.option(
-        "--out", type=click.Path(path_type=Path), help="Write to DIR/<scale> instead of figures/<scale>."
+        "--out", type=Folder(), metavar="DIR", help="Write to DIR/<scale> instead of figures/<scale>."
     )(command)
 
 
 def runs_option(command: Command) -> Command:
     return click.option(
         "--runs",
-        type=click.Path(path_type=Path),
+        type=Folder(),
+        metavar="DIR",
         envvar="ADEMAMIX_RUNS",
         default=lambda: checkout() / "runs",
         help="The store of runs, for example on a scratch disk. [default: runs]",
+    )(command)
+
+
+def data_option(command: Command) -> Command:
+    return click.option(
+        "--data",
+        type=Folder(),
+        metavar="DIR",
+        envvar="ADEMAMIX_DATA",
+        default=lambda: checkout() / "data",
+        help="Where prepared data lives. [default: data]",
     )(command)
 
 

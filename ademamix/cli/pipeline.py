@@ -9,14 +9,13 @@ from ademamix.cli.report import print_verdicts
 from ademamix.data.locate import ensure
 from ademamix.describe import describe
 from ademamix.errors import UserError
-from ademamix.files import write_json
 from ademamix.launch.devices import devices
 from ademamix.launch.local import Local
 from ademamix.launch.progress import RunProgress
 from ademamix.launch.protocol import Launcher
 from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
-from ademamix.store import Store
+from ademamix.store import Store, write_measurement
 from ademamix.training.job import job_of
 from analysis.artifacts import Figure
 from experiments import registry
@@ -79,7 +78,7 @@ def measure(figures: Sequence[Figure], at: Scale, store: Store, data_root: Path)
             store.open()
             Console(stderr=True).print(f"measuring {figure.label}; let nothing else run", highlight=False)
             found = figure.module.measure(at, data_root, devices(at, 1)[0])
-            write_json(path, {"figure": figure.name, "scale": at.name, **found})
+            write_measurement(path, {"figure": figure.name, "scale": at.name, **found})
 
 
 def produce(

@@ -9,9 +9,12 @@ import click
 from ademamix.checkout import checkout
 from ademamix.cli import report
 from ademamix.cli.options import (
+    Folder,
+    Verbs,
     changes_options,
     chosen_figures,
     chosen_scale,
+    data_option,
     figure_option,
     json_option,
     out_option,
@@ -29,7 +32,7 @@ from experiments import registry
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ademamix")
 def cli() -> None:
     """Reproduce the AdEMAMix paper (arXiv 2409.03137), figure by figure.
@@ -80,13 +83,7 @@ def plan(
     "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
 )
 @click.option("--until", type=click.IntRange(min=1), help="Stop every run at this step. Draws nothing.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="ADEMAMIX_DATA",
-    default=lambda: checkout() / "data",
-    help="Where prepared data lives. [default: data]",
-)
+@data_option
 @out_option
 @runs_option
 def run(
@@ -282,7 +279,7 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
 
 @cli.command("import")
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
-@click.option("--from", "source", type=click.Path(path_type=Path, exists=True), help="A folder of records.")
+@click.option("--from", "source", type=Folder(), metavar="DIR", help="A folder of records.")
 @runs_option
 def import_records(scale_name: str | None, source: Path | None, runs: Path) -> None:
     """Load committed records into the store, so that their runs need not be trained again.
