@@ -78,8 +78,8 @@ import: $(SETUP)
 	@$(RUN) import $(STORE)
 
 bench: $(SETUP)
-	@$(PYTHON) benchmarks/training.py
-	@$(PYTHON) benchmarks/optimizer.py
+	@$(PYTHON) -m benchmarks.training
+	@$(PYTHON) -m benchmarks.optimizer
 
 test: lint types pytest
 

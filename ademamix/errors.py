@@ -5,7 +5,8 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,6 +15,33 @@ MISTAKE = 70  # the exit code of a mistake of ours: EX_SOFTWARE of sysexits.h
 
 class UserError(Exception):
     """Something the user can mend. The message is one line that says what to do."""
+
+
+class UserErrors(UserError):
+    """Several of them, a line each."""
+
+    def __init__(self, problems: Sequence[UserError]) -> None:
+        super().__init__("\nademamix: ".join(map(str, problems)))
+
+
+class Problems:
+    """What went wrong with some of many, while the others went on."""
+
+    def __init__(self) -> None:
+        self.found: list[UserError] = []
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """A block whose UserError is kept for later."""
+        try:
+            yield
+        except UserError as problem:
+            self.found.append(problem)
+
+    def raise_any(self) -> None:
+        """Raise what was collected, if anything was."""
+        if self.found:
+            raise UserErrors(self.found) if len(self.found) > 1 else self.found[0]
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -52,7 +80,7 @@ def in_one_line(error: BaseException) -> str:
 
 
 def where_raised(error: BaseException, within: Path) -> str:
-    """The innermost line of a file under `within` that an exception passed, 'figure.py, line 40'; '' if none."""
+    """The innermost line under `within` that an exception passed, 'figure.py, line 40'; '' if none."""
     if isinstance(error, SyntaxError) and error.filename and _in(error.filename, within):
         return f"{os.path.relpath(error.filename, within)}, line {error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if _in(f.filename, within)]

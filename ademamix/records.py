@@ -6,17 +6,21 @@ They are committed under figures/<scale>/records, so that work is never lost bet
 import gzip
 import json
 import zlib
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
 from ademamix import owner
+from ademamix.checkout import data_root
+from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError
 from ademamix.files import write_atomically, write_json
 from ademamix.quantities import parse as quantity
-from ademamix.spec import SCHEMA, Need, parse
-from ademamix.store import Outcome, Row, Run, Store, is_row, read_measurement
+from ademamix.spec import SCHEMA, Need, RunSpec, parse
+from ademamix.store import Outcome, Row, Run, Store, is_row, read_json, read_measurement
 from ademamix.values import canonical
 
 
@@ -46,6 +50,30 @@ def export(run: Run, folder: Path) -> Path:
     return path
 
 
+def read_record(path: Path) -> tuple[RunSpec, Outcome, list[Row]]:
+    """What a record holds.
+
+    Raises:
+        UserError: the file is damaged, of a newer schema, or not named after its run.
+    """
+    try:
+        record = json.loads(gzip.decompress(path.read_bytes()))
+        if record["schema"] > SCHEMA:
+            raise UserError(f"{path} was written by a newer version; update the code")
+        spec, outcome, rows = (
+            parse(record["spec"]),
+            Outcome.parse(record["outcome"]),
+            _rows(record["metrics"]),
+        )
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error):
+        raise UserError(f"{path} is not a readable record; take it from git again") from None
+    if path.name != f"{spec.id}.json.gz":
+        raise UserError(f"{path} holds run {spec.id}; export it again")
+    if why := outcome.damage(rows):
+        raise UserError(f"{path} is damaged: {why}; take it from git again")
+    return spec, outcome, rows
+
+
 def load_record(path: Path, store: Store) -> bool:
     """Load a record into the store, without checkpoints. False when what is there is as complete.
 
@@ -53,17 +81,7 @@ def load_record(path: Path, store: Store) -> bool:
         UserError: the file is damaged, of a newer schema, or not named after its run; or the run is
             being trained.
     """
-    try:
-        record = json.loads(gzip.decompress(path.read_bytes()))
-        if record["schema"] > SCHEMA:
-            raise UserError(f"{path} was written by a newer version; update the code")
-        spec, outcome, rows = parse(record["spec"]), Outcome.parse(record["outcome"]), _rows(record["metrics"])
-    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error):
-        raise UserError(f"{path} is not a readable record; take it from git again") from None
-    if path.name != f"{spec.id}.json.gz":
-        raise UserError(f"{path} holds run {spec.id}; export it again")
-    if why := outcome.damage(rows):
-        raise UserError(f"{path} is damaged: {why}; take it from git again")
+    spec, outcome, rows = read_record(path)
     run = store.run(spec.id)
     run.folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -85,6 +103,20 @@ def load_record(path: Path, store: Store) -> bool:
         return True
     finally:
         run.lock.release()
+
+
+def elsewhere(runs: Iterable[Run]) -> list[str]:
+    """A line for each corpus that some of the runs were trained on and this machine has another of."""
+    counts: Counter[str] = Counter(
+        json.dumps(read_json(run.folder / "spec.json")["data"], sort_keys=True) for run in runs
+    )
+    return [
+        f"{count} of these runs were trained on another {data.kind} than this machine's ({other}): no "
+        "figure here uses them; install requirements.lock, or put the corpus of the recorded versions at "
+        f"{data.folder(data_root())}"
+        for text, count in counts.items()
+        if (other := (data := DataConfig.read(json.loads(text))).differs())
+    ]
 
 
 def _rows(metrics: dict[str, Any]) -> list[Row]:

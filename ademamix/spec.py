@@ -82,6 +82,13 @@ class RunSpec(Variant):
         """The task: model, batches, loss."""
         raise NotImplementedError
 
+    def refused_data(self, data_root: Path, until: int, repeat: bool) -> str:
+        """Why the data under `data_root` does not do for a training up to step `until`; '' when it does.
+
+        `repeat`: whether the run may see data more than once. Asked before anything is trained.
+        """
+        return ""
+
     @property
     def sample(self) -> int:
         """The size of a sample in the model's own unit, as `ModelConfig.training_flops` takes it."""

@@ -81,15 +81,20 @@ class Outcome:
 
     def damage(self, rows: Sequence[Row]) -> str:
         """What is wrong with the `rows` of a run that ended so; '' when nothing is."""
-        steps = [row["step"] for row in rows]
-        if steps != sorted(set(steps), key=float):
+        steps = [int(row["step"] or 0) for row in rows]
+        if steps != sorted(set(steps)):
             return "its steps are out of order"
         if self.status == "finished" and (not steps or steps[-1] != self.step):
             return f"it ends at step {steps[-1] if steps else 0}, the run at {self.step}"
-        there = {column: {int(row["step"]) for row in rows if column in row} for column in self.observed}
+        there: dict[str, set[int]] = {column: set() for column in self.observed}
+        for row, step in zip(rows, steps, strict=True):
+            for column in there.keys() & row.keys():
+                there[column].add(step)
         for column, wanted in self.observed.items():
             if lost := set(wanted) - there[column]:
-                return f"it lacks {column} of step {min(lost)}" + (f", and {len(lost) - 1} more" * (len(lost) > 1))
+                return f"it lacks {column} of step {min(lost)}" + (
+                    f", and {len(lost) - 1} more" * (len(lost) > 1)
+                )
         if self.seal and self.seal != self.seal_with(rows):
             return "it is not as it was written"
         return ""

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ademamix.errors import Problems
 from ademamix.scale import Scale, scales
 from analysis import overview
 from analysis.artifacts import Artifact, Figure
 from analysis.caption import caption
-from analysis.judge import folders
+from analysis.judge import folders, has_table
 from analysis.noise import read_noise
 from analysis.style import PAPER, Look
 from analysis.tables import read_table
@@ -41,6 +42,7 @@ def write_drawing(
     from matplotlib import pyplot as plt
 
     frame = read_table(table)
+    settings = settings or frame.attrs["changed"]
     if figure.panel:
         frame = frame[frame["panel"] == figure.panel]
     scale = None if figure.exact else scale or scales().get(table.parent.name)
@@ -48,7 +50,8 @@ def write_drawing(
     frame.attrs["noise"] = read_noise(table.parent / "noise.csv")  # for the bands of single seeds
     out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(look.settings()):
-        drawing = figure.module.draw(frame)
+        with figure.blamed():
+            drawing = figure.module.draw(frame)
         _set_as_mathematics(drawing)
         if scale:
             _sign(drawing, caption(figure, scale, settings, frame["seed"].unique().tolist()))
@@ -108,10 +111,17 @@ def _sign(drawing: "Drawing", words: str) -> None:
 def redraw(
     figures: Sequence[Figure], scale: str | None, root: Path, out: Path | None, look: Look = PAPER
 ) -> Iterator[Path]:
-    """Draw again every figure that has a table, at one scale or at all."""
+    """Draw again every figure that has a table, at one scale or at all.
+
+    Raises:
+        UserError: tables are missing or damaged; the others were drawn.
+    """
+    problems = Problems()
     for folder in folders(root, scale):
         for figure in figures:
             own = folder / f"{figure.name}.csv"
             table = own if own.exists() else folder / f"{figure.whole.name}.csv"
-            if table.exists():
-                yield from write_drawing(figure, table, (out or root) / folder.name, look)
+            with problems.collecting():
+                if has_table(figure, folder):
+                    yield from write_drawing(figure, table, (out or root) / folder.name, look)
+    problems.raise_any()

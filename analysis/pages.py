@@ -1,14 +1,15 @@
 """The generated pages, from the registry and claims.json: status, verdicts, gallery."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from ademamix.errors import UserError
 from ademamix.files import write_atomically
 from ademamix.scale import scales
 from analysis.artifacts import Contents, Figure
 from analysis.benchmarks import optimizer_benchmark
 from analysis.costs import cost_line, users_of
+from analysis.judge import read_claims
 
 Verdicts = dict[str, dict[str, Any]]  # scale (or 'exact') → figure name → its entry of claims.json
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
@@ -18,11 +19,10 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
     """Write what is stale, or only say so when `check`. Returns the names of the stale files."""
     verdicts = read_verdicts(root / "figures")
     readme = root / "README.md"
-    front = between_marks(readme.read_text(), "status", status_table(verdicts, contents, root))
+    front = in_page(readme, "status", status_table(verdicts, contents, root))
+    benchmark = optimizer_benchmark(root / "benchmarks" / "results")
     texts = {
-        readme: between_marks(
-            front, "optimizer benchmark", optimizer_benchmark(root / "benchmarks" / "results")
-        ),
+        readme: in_page(readme, "optimizer benchmark", benchmark, front),
         root / "docs" / "results.md": results_page(verdicts, contents),
         root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
     }
@@ -30,7 +30,7 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
     for figure in contents.figures.values():
         page = figure.folder / "README.md"
         name = f"verdicts of {figure.name}"
-        texts[page] = between_marks(texts.get(page) or page.read_text(), name, pages.section(figure))
+        texts[page] = in_page(page, name, pages.section(figure), texts.get(page))
     stale = {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
     if not check:
         for path, text in stale.items():
@@ -38,10 +38,24 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
     return [path.relative_to(root).as_posix() for path in stale]
 
 
+def in_page(page: Path, name: str, content: str, text: str | None = None) -> str:
+    """The `text` of a page, read unless given, with what stands between the marks of `name` replaced.
+
+    Raises:
+        UserError: the page or its marks are missing.
+    """
+    try:
+        return between_marks(page.read_text() if text is None else text, name, content)
+    except FileNotFoundError:
+        raise UserError(f"{page} is missing; write it, with the marks of '{name}'") from None
+    except ValueError as problem:
+        raise UserError(f"{page}: {problem}; put them where its results shall stand") from None
+
+
 def between_marks(text: str, name: str, content: str) -> str:
     """`text` with what stands between the marks of `name` replaced."""
     begin, end = BEGIN.format(name), END.format(name)
-    if begin not in text or end not in text:
+    if begin not in text.partition(end)[0] or end not in text:
         raise ValueError(f"the page lacks the marks {begin} and {end}")
     before, after = text.split(begin)[0], text.split(end)[1]
     return f"{before}{begin}\n{content}{end}{after}"
@@ -49,10 +63,7 @@ def between_marks(text: str, name: str, content: str) -> str:
 
 def read_verdicts(folder: Path) -> Verdicts:
     """The verdicts of all scales."""
-    return {
-        scale: json.loads(path.read_text()) if (path := folder / scale / "claims.json").exists() else {}
-        for scale in ("exact", *shown())
-    }
+    return {scale: read_claims(folder / scale / "claims.json") for scale in ("exact", *shown())}
 
 
 def shown() -> list[str]:

@@ -25,7 +25,7 @@ class Results:
         self.store = store
         self.panel = panel
         self.settings = settings
-        self._complete = cache(lambda id: store.run(id).complete())  # figures ask for a run's curves one by one
+        self._complete = cache(lambda run: store.run(run).complete())  # figures ask curve by curve
 
     def wants(self, panel: str) -> bool:
         """Whether this panel is to be tabulated."""

@@ -1,6 +1,6 @@
 """Tune a scale's own values on seeds that no figure reports, and keep every trial as evidence.
 
-    python benchmarks/tune.py --scale cpu --size 110M --optimizer adamw --set optimizer.lr=3e-3,6e-3
+    python -m benchmarks.tune --scale cpu --size 110M --optimizer adamw --set optimizer.lr=3e-3,6e-3
 
 Each trial is a run of the size's shortest training, or of another length; results are appended to
 configs/scales/<scale>-tuning.csv, from which the values in configs/scales/<scale>.yaml were chosen.

@@ -1,6 +1,6 @@
 """Effects in order: train what a plan lacks, then tabulate, draw and judge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -8,7 +8,7 @@ from rich.console import Console
 from ademamix.cli.report import print_verdicts
 from ademamix.data.locate import ensure
 from ademamix.describe import describe
-from ademamix.errors import UserError
+from ademamix.errors import Problems, UserError
 from ademamix.launch.devices import devices
 from ademamix.launch.local import Local
 from ademamix.launch.progress import RunProgress
@@ -16,30 +16,50 @@ from ademamix.launch.protocol import Launcher
 from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
 from ademamix.store import Store, write_measurement
-from ademamix.training.job import job_of
+from ademamix.training.job import Job, job_of
 from analysis.artifacts import Figure
 from experiments import registry
 
 
-def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, launcher: Launcher) -> int:
+def train(
+    planned: Sequence[Entry],
+    at: Scale,
+    store: Store,
+    data_root: Path,
+    launcher: Callable[[], Launcher],
+    repeat_data: bool = False,
+) -> int:
     """Train what the store lacks of a plan; returns 0, or 128 + signal when stopped.
 
+    Args:
+        planned: the plan.
+        at: the scale.
+        store: where the runs are.
+        data_root: where the data is; all that the runs need of it is checked before the first one starts.
+        launcher: makes what trains them, where there is something to train.
+        repeat_data: whether runs may see data more than once.
+
     Raises:
-        UserError: runs failed; the others are done.
+        UserError: nothing was trained, or runs failed and the others are done.
     """
     console = Console(stderr=True)
+    for entry in planned:
+        if entry.done:
+            store.run(entry.wanted.spec.id).complete()  # refuses one that was damaged since
     todo = [job_of(entry, at) for entry in planned if not entry.done]
     if not todo:
+        if planned:
+            console.print(f"nothing to train: {_all(len(planned))} complete", highlight=False)
         return 0
+    by = launcher()
     store.open()
-    for data in {job.spec.data.model_dump_json(): job.spec.data for job in todo}.values():
-        ensure(data, data_root)
+    refuse_unfit_data(todo, data_root, repeat_data)
     console.print(
-        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {launcher.workers} at a time",
+        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {by.workers} at a time; starting",
         highlight=False,
     )
     with RunProgress(console, store, todo, lambda job: describe(job.spec)) as display:
-        done = launcher.launch(todo, store, data_root, display)
+        done = by.launch(todo, store, data_root, display)
     if done.failed and not done.exit_code:
         first = done.failed[0].spec.id
         raise UserError(
@@ -51,17 +71,33 @@ def train(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, la
     return done.exit_code
 
 
-def local(at: Scale, jobs: int | None) -> Local:
+def _all(runs: int) -> str:
+    return "the one run is" if runs == 1 else f"all {runs} runs are"
+
+
+def refuse_unfit_data(jobs: Sequence[Job], data_root: Path, repeat: bool) -> None:
+    """Prepare the data that can be made here; raise UserError where it does not serve the jobs."""
+    for data in {job.spec.data.model_dump_json(): job.spec.data for job in jobs}.values():
+        ensure(data, data_root)
+    for job in jobs:
+        if why := job.spec.refused_data(data_root, job.until, repeat):
+            raise UserError(f"run {job.spec.id}: {why}")
+
+
+def local(at: Scale, jobs: int | None, device: str | None = None) -> Local:
     """The launcher for this machine: one worker for each GPU or core, or as many as asked for."""
-    return Local(devices(at, jobs))
+    return Local(devices(at, jobs, device))
 
 
 def prune(everything: Mapping[str, Wanted], store: Store) -> None:
     """Delete the checkpoints of complete runs that nothing needs any more.
 
     What a need keeps stays, as does what branches that are still to be trained start from, of
-    whatever figure, and the last checkpoint of a run that can be extended.
+    whatever figure, and the last checkpoint of a run that can be extended. Nothing is deleted while a
+    figure's module is wrong: nobody knows what it needs.
     """
+    if registry.problems():
+        return
     forks = forks_of(everything.values())
     for id, w in everything.items():
         run = store.run(id)
@@ -70,14 +106,18 @@ def prune(everything: Mapping[str, Wanted], store: Store) -> None:
             run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last)
 
 
-def measure(figures: Sequence[Figure], at: Scale, store: Store, data_root: Path) -> None:
+def measure(
+    figures: Sequence[Figure], at: Scale, store: Store, data_root: Path, device: str | None = None
+) -> None:
     """Take the measurements that figures show, where the store has none. Delete one to take it again."""
     for figure in figures:
         path = store.measurement_path(figure.name, at.name)
         if figure.measured and not path.exists():
+            on = devices(at, 1, device)[0]
             store.open()
             Console(stderr=True).print(f"measuring {figure.label}; let nothing else run", highlight=False)
-            found = figure.module.measure(at, data_root, devices(at, 1)[0])
+            with figure.blamed():
+                found = figure.module.measure(at, data_root, on)
             write_measurement(path, {"figure": figure.name, "scale": at.name, **found})
 
 
@@ -89,27 +129,50 @@ def produce(
     out: Path,
     settings: tuple[str, ...] = (),
 ) -> None:
-    """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact."""
-    from analysis.draw import write_drawing, write_overview
+    """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact.
+
+    Raises:
+        UserError: some could not be made; the others were.
+    """
+    from analysis.draw import write_overview
     from analysis.judge import write_claims
     from analysis.noise import write_noise
-    from analysis.results import Results
-    from analysis.tables import write_table
 
-    folders = [out / ("exact" if figure.exact else at.name) for figure in figures]
-    for figure, folder in zip(figures, folders, strict=True):
-        table = figure.module.table(Results(at, store, figure.panel, settings))
-        write_table(table, folder / f"{figure.name}.csv")
-    if not all(figure.exact for figure in figures):
-        write_noise(everything.values(), at, store, out / at.name / "noise.csv")
+    problems = Problems()
+    folders = {figure: out / ("exact" if figure.exact else at.name) for figure in figures}
+    for figure, folder in list(folders.items()):
+        with problems.collecting():
+            _tabulate(figure, at, store, folder, settings)
+            continue
+        del folders[figure]
+    if not all(figure.exact for figure in folders):
+        with problems.collecting():
+            write_noise(everything.values(), at, store, out / at.name / "noise.csv")
     # After the noise, whose bands are drawn.
-    for figure, folder in zip(figures, folders, strict=True):
-        for path in write_drawing(figure, folder / f"{figure.name}.csv", folder, scale=at, settings=settings):
-            print(path)
+    for figure, folder in folders.items():
+        with problems.collecting():
+            _draw(figure, at, folder, settings)
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
-    asked = {figure.whole.name for figure in figures}
-    for folder in sorted(set(folders)):
-        for verdicts in write_claims(registry.artifacts(), folder, folder):
+    asked = {figure.whole.name for figure in folders}
+    for folder in sorted(set(folders.values())):
+        for verdicts in write_claims(registry.artifacts(), folder, folder, problems):
             if verdicts["figure"] in asked:
                 print_verdicts(verdicts)
         write_overview(registry.artifacts(), folder, folder)
+    problems.raise_any()
+
+
+def _tabulate(figure: Figure, at: Scale, store: Store, folder: Path, settings: tuple[str, ...]) -> None:
+    from analysis.results import Results
+    from analysis.tables import write_table
+
+    with figure.blamed():
+        table = figure.module.table(Results(at, store, figure.panel, settings))
+    write_table(table, folder / f"{figure.name}.csv", settings)
+
+
+def _draw(figure: Figure, at: Scale, folder: Path, settings: tuple[str, ...]) -> None:
+    from analysis.draw import write_drawing
+
+    for path in write_drawing(figure, folder / f"{figure.name}.csv", folder, scale=at, settings=settings):
+        print(path)

@@ -13,7 +13,6 @@ from ademamix.plan import Cost, Entry, cost, entries, hours_from_scratch, unite
 from ademamix.scale import Scale, scale, scales
 from ademamix.store import Run, Status, Store
 from ademamix.values import canonical
-from analysis.artifacts import needs
 from experiments import registry
 
 
@@ -137,7 +136,7 @@ def status(store: Store) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     known: set[str] = set()
     for name in scales():
-        wanted = unite(needs(registry.artifacts(), scale(name)))
+        wanted = unite(registry.needs_of_all(scale(name)))
         known |= set(wanted)
         counts = Counter(
             "started" if entry.again or entry.later else entry.status

@@ -32,6 +32,10 @@ class DataConfig(Variant):
         """Where it is, or would be, under the data root."""
         raise NotImplementedError
 
+    def differs(self) -> str:
+        """In what this set is not the one that this machine has of its kind; '' when it is."""
+        return ""
+
     def refuse_elsewhere(self, root: Path) -> None:
         """Raise UserError, which says what to do, where it cannot be made on this machine."""
 
@@ -57,13 +61,16 @@ class Pysource(DataConfig):
         identity = json.dumps(self.packages, sort_keys=True)
         return root / f"pysource-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
-    def refuse_elsewhere(self, root: Path) -> None:
-        from ademamix.data.pysource import versions
+    def differs(self) -> str:
+        from ademamix.data.pysource import differences
 
-        if self.packages != versions():
+        return differences(self.packages)
+
+    def refuse_elsewhere(self, root: Path) -> None:
+        if other := self.differs():
             raise UserError(
-                "the installed packages are not those whose sources this run trains on; "
-                "install requirements.lock"
+                f"this run trains on the sources of other packages than are installed: {other}; install "
+                f"requirements.lock, or put the corpus of the recorded versions at {self.folder(root)}"
             )
 
     def prepare(self, folder: Path) -> None:

@@ -34,6 +34,29 @@ class LanguageRun(RunSpec):
 
         return LanguageTask(self, data_root, device)
 
+    def refused_data(self, data_root: Path, until: int, repeat: bool) -> str:
+        from ademamix.data.tokens import opened
+
+        tokens = opened(self.data.folder(data_root))
+        if tokens.vocabulary > self.model.vocabulary:
+            return f"{tokens.folder} has {tokens.vocabulary} tokens, the model only {self.model.vocabulary}"
+        there = len(tokens.split("train", self.sequence))
+        wanted = until * self.batch
+        if there < self.batch:
+            return f"{tokens.folder} holds {there} windows of {self.sequence} tokens, fewer than one batch"
+        if there < wanted and not repeat:
+            return (
+                f"{tokens.folder} holds {there:,} windows of {self.sequence} tokens to train on, and it "
+                f"needs {wanted:,}; prepare more, or see them {wanted / there:.1f} times with --repeat-data"
+            )
+        if not len(tokens.split("validation", self.sequence)):
+            return f"the validation split of {tokens.folder} holds no window of {self.sequence} tokens"
+        fork = self.fork
+        batches = (fork.inject + 1) * self.batch if fork and fork.inject is not None else 0
+        if batches > len(tokens.split("reserve", self.sequence)):
+            return f"the reserve split of {tokens.folder} has no batch {fork.inject if fork else 0}"
+        return ""
+
     def resized(self, batch: Fraction, strict: bool) -> dict[str, Any]:
         """Less than one window per update is a shorter window: a batch is counted in tokens."""
         if batch >= 1:

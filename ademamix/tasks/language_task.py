@@ -37,14 +37,9 @@ class LanguageTask:
         self.spec = spec
         self.device = device
         self.tokens = Tokens(ensure(spec.data, data_root))
-        if self.tokens.vocabulary > spec.model.vocabulary:
-            raise UserError(
-                f"{self.tokens.folder} has {self.tokens.vocabulary} tokens, "
-                f"the model only {spec.model.vocabulary}"
-            )
+        if why := spec.refused_data(data_root, until=1, repeat=True):
+            raise UserError(why)
         self.train = self.tokens.split("train", spec.sequence)
-        if len(self.train) < spec.batch:
-            raise UserError(f"{self.tokens.folder} holds fewer windows than one batch")
         self._block = -1
         self._indices = np.empty((0, spec.batch), dtype=np.int64)
         self._held: dict[Quantity, list[Tensor]] = {}  # what quantities are measured on, read once
