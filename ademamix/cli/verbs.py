@@ -96,7 +96,6 @@ def plan(
 @click.option("--until", type=click.IntRange(min=1), help="Stop every run at this step. Draws nothing.")
 @data_option
 @out_option
-@corpus_option
 @runs_option
 def run(
     names: tuple[str, ...],
@@ -153,6 +152,7 @@ def run(
 
 @cli.command()
 @json_option
+@corpus_option
 @runs_option
 def status(as_json: bool, runs: Path) -> None:
     """Show, for each scale, how many runs are done, running, diverged, failed or still to do.
@@ -172,7 +172,6 @@ def status(as_json: bool, runs: Path) -> None:
 @cli.command()
 @click.argument("run_id", metavar="RUN")
 @json_option
-@corpus_option
 @runs_option
 def show(run_id: str, as_json: bool, runs: Path) -> None:
     """Show one run, by the beginning of its id: spec, outcome, last losses, failure.
@@ -297,6 +296,7 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
 @cli.command("import")
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
 @click.option("--from", "source", type=Folder(), metavar="DIR", help="A folder of records.")
+@corpus_option
 @runs_option
 def import_records(scale_name: str | None, source: Path | None, runs: Path) -> None:
     """Load committed records into the store, so that their runs need not be trained again.
