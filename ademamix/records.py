@@ -23,6 +23,8 @@ from ademamix.spec import SCHEMA, Need, RunSpec, parse
 from ademamix.store import Outcome, Row, Run, Store, is_row, read_json, read_measurement
 from ademamix.values import canonical
 
+SCHEDULED = ("lr", "alpha", "beta1", "beta3", "beta4")  # columns that follow from the spec
+
 
 def export(run: Run, folder: Path) -> Path:
     """Write the record of a complete run to `folder`; equal runs give equal bytes.
@@ -31,7 +33,7 @@ def export(run: Run, folder: Path) -> Path:
         UserError: the run is not complete, or damaged.
     """
     outcome, rows = run.complete()
-    columns = sorted({key for row in rows for key in row} - {"step"})
+    columns = sorted({key for row in rows for key in row} - {"step", *SCHEDULED})
     record = {
         "schema": SCHEMA,
         "spec": canonical(run.spec()),

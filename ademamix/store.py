@@ -33,6 +33,7 @@ from ademamix.seal import SEAL, broken, seal_of, sealed
 from ademamix.spec import SCHEMA, Need, Observe, RunSpec, parse
 from ademamix.values import canonical
 
+CLOCK = "seconds"  # the column of a row that no two trainings have in common
 Row = dict[str, float | None]  # what was logged and observed at a step; None: not finite
 Status = Literal["finished", "diverged", "failed", "running", "started", "new"]
 
@@ -233,7 +234,15 @@ class Run:
             file.unlink(missing_ok=True)
 
     def metrics(self) -> list[Row]:
-        """All logged rows, in order. Raises UserError where one is not a row."""
+        """All logged rows, in order, but for their `seconds`: what is the same on every machine.
+
+        Raises:
+            UserError: one is not a row.
+        """
+        return [{c: v for c, v in row.items() if c != CLOCK} for row in self.rows()]
+
+    def rows(self) -> list[Row]:
+        """As `metrics`, with the seconds of training so far."""
         try:
             return list(read_rows(self.metrics_path))
         except ValueError as problem:

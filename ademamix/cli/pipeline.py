@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ademamix.cli.report import print_verdicts
+from ademamix.cli.report import print_verdicts, size_of
 from ademamix.data.locate import ensure
-from ademamix.describe import describe
+from ademamix.describe import describe_all
 from ademamix.errors import Problems, UserError
 from ademamix.launch.devices import devices
 from ademamix.launch.local import Local
@@ -58,7 +58,12 @@ def train(
         f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {by.workers} at a time; starting",
         highlight=False,
     )
-    with RunProgress(console, store, todo, lambda job: describe(job.spec)) as display:
+    common, each = describe_all(
+        [job.spec for job in todo], [size_of(e.wanted) for e in planned if not e.done]
+    )
+    console.print(f"all: {common}", highlight=False)
+    names = {job.spec.id: words for job, words in zip(todo, each, strict=True)}
+    with RunProgress(console, store, todo, names) as display:
         done = by.launch(todo, store, data_root, display)
     if done.failed and not done.exit_code:
         first = done.failed[0].spec.id

@@ -45,11 +45,13 @@ class Local:
         schedule = Schedule(jobs)
         pool = Pool(self, store, data_root)
         with catching() as stop:
+            told = False
             try:
                 while schedule.pending and not (stop and not pool.running):
                     self._start(schedule, pool, display, stop)
                     if stop:
                         pool.terminate()
+                        told = told or _tell(display, len(pool.running))
                     pool.wait()
                     display.tick()
                     for job, exit_code in pool.ended():
@@ -63,6 +65,13 @@ class Local:
         while pool.free and not stop and (job := schedule.take()):
             pool.start(job)
             display.started(job)
+
+
+def _tell(display: Display, running: int) -> bool:
+    """Say at once that the signal was heard: an update may take minutes."""
+    if running:
+        display.stopping(running)
+    return True
 
 
 def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop) -> None:

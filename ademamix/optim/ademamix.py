@@ -282,6 +282,18 @@ class AdEMAMix(Optimizer):
         """Every number of update t of a group whose schedules count from step `since`."""
         return scalars_at(group, t, since)
 
+    def scheduled(self) -> dict[str, float]:
+        """α(t) and β3(t) of the last update, of the first parameter that had one; empty before the first.
+
+        Where the step is counted on a device, this waits for it.
+        """
+        for group in self.param_groups:
+            for p in group["params"]:
+                if state := self.state.get(p):
+                    s = scalars_at(group, int(state["step"]), state["schedule_start"])
+                    return {"alpha": s.alpha, "beta3": s.beta3}
+        return {}
+
     def _slot(self, p: Tensor, group: dict[str, Any], place: int) -> Slot:
         """A parameter with its gradient and its state, made at its first gradient."""
         if p.grad is not None and p.grad.is_sparse:
