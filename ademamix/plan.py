@@ -86,7 +86,7 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
 
 def _in_the_papers_order(name: str) -> tuple[bool, int, str]:
     """'2', '12', 'table 7': figures first, by number."""
-    return not name.isdecimal(), int("".join(filter(str.isdecimal, name))), name
+    return not name.isdecimal(), int("".join(filter(str.isdecimal, name)) or 0), name
 
 
 def between(observe: Observe, after: int, until: int) -> Observe:

@@ -6,6 +6,7 @@ runs/
   <id>/
     spec.json            the canonical spec
     metrics.jsonl        one line per logged step: the truth of the run
+    keep.json            checkpoints that somebody wants to have (`ademamix train`)
     checkpoints/         see training/checkpoint.py
     outcome.json         the completeness marker, written last: finished or diverged
     failure.txt          the traceback of a run that crashed
@@ -224,6 +225,18 @@ class Run:
         return frozenset(
             int(marker.stem) for marker in self.checkpoints.glob("*.json") if marker.stem.isdecimal()
         )
+
+    def keep(self, steps: Collection[int]) -> None:
+        """Note checkpoints that somebody wants to have, whatever figures need."""
+        write_json(self.folder / "keep.json", {"steps": sorted({*self.kept(), *steps})})
+
+    def kept(self) -> frozenset[int]:
+        """The steps whose checkpoints somebody wants to have."""
+        path = self.folder / "keep.json"
+        steps = read_json(path).get("steps") if path.exists() else []
+        if not isinstance(steps, list) or not all(type(step) is int for step in steps):
+            raise UserError(f"{path} is damaged; delete it and run again")
+        return frozenset(steps)
 
     def remove_checkpoints_except(self, wanted: Collection[int]) -> None:
         """Delete every other checkpoint, markers first, and what a crash left behind."""

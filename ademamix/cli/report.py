@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ademamix.cli.units import duration, short
-from ademamix.describe import describe, describe_all
+from ademamix.describe import describe_all
 from ademamix.plan import Cost, Entry, Wanted, cost, entries, hours_from_scratch, unite
 from ademamix.scale import Scale, scale, scales
-from ademamix.store import Run, Status, Store
+from ademamix.store import Status, Store
 from ademamix.values import canonical
 from experiments import registry
 
@@ -168,36 +167,6 @@ def print_status(counts: dict[str, dict[str, int]]) -> None:
         table.add_row(name, *(str(row[state]) for state in STATES))
     Console().print(table, highlight=False)
     Console().print("started: stopped on the way, or lacking something wanted since; other: of no figure")
-
-
-def run_json(run: Run) -> dict[str, Any]:
-    """Everything known of a run but its curve, of which the last rows."""
-    state, outcome = run.status()
-    failure = run.failure_path.read_text() if run.failure_path.exists() else None
-    return {
-        "id": run.id,
-        "status": state,
-        "spec": canonical(run.spec()),
-        "outcome": asdict(outcome) if outcome else None,
-        "last_rows": run.metrics()[-3:],
-        "failure": failure,
-        "folder": str(run.folder),
-    }
-
-
-def print_run(run: Run) -> None:
-    """One run, in full sentences' worth of lines."""
-    console = Console()
-    data = run_json(run)
-    console.print(f"{run.id}  {describe(run.spec())}: {data['status']}", highlight=False)
-    console.print_json(data=data["spec"])
-    if outcome := data["outcome"]:
-        outcome = {**outcome, "observed": {q: len(s) for q, s in outcome["observed"].items()}}
-        console.print_json(data=outcome)
-    for row in data["last_rows"]:
-        console.print(row)
-    if data["failure"]:
-        console.print(data["failure"], markup=False)
 
 
 def print_verdicts(verdicts: dict[str, Any], panel: str = "") -> None:

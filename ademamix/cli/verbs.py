@@ -170,24 +170,6 @@ def status(as_json: bool, runs: Path) -> None:
 
 
 @cli.command()
-@click.argument("run_id", metavar="RUN")
-@json_option
-@runs_option
-def show(run_id: str, as_json: bool, runs: Path) -> None:
-    """Show one run, by the beginning of its id: spec, outcome, last losses, failure.
-
-    \b
-    Example:
-      ademamix show 3f9a
-    """
-    found = Store(runs).find(run_id)
-    if as_json:
-        click.echo(json.dumps(report.run_json(found), indent=1))
-    else:
-        report.print_run(found)
-
-
-@cli.command()
 @figure_option
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
 @click.option("--size", type=click.Choice(["paper", "talk"]), default="paper", show_default=True)

@@ -129,7 +129,7 @@ class Session:
             )
         )
         last = {trainer.step} if self.job.spec.schedule.EXTENDABLE else set()
-        self.run.remove_checkpoints_except(self.job.keep | last)
+        self.run.remove_checkpoints_except(self.job.keep | last | self.run.kept())
 
 
 def observe_later(
