@@ -9,9 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-import yaml
-
 from ademamix.errors import UserError, did_you_mean
+from ademamix.files import read_yaml
 from ademamix.scale import Scale
 from ademamix.spec import Need
 from analysis.artifacts import Artifact, Contents, Figure, Table, mistake, needs
@@ -167,11 +166,11 @@ def catalogue() -> dict[str, dict[int, dict[str, str]]]:
     """Every figure and table of the paper: number → subject and kind, built or not."""
     path = HERE / "catalogue.yaml"
     try:
-        found = yaml.safe_load(path.read_bytes())
+        found = read_yaml(path)
         for kind in ("figures", "tables"):
             for number, entry in found[kind].items():
                 if not (isinstance(number, int) and {"subject", "kind"} <= entry.keys()):
                     raise ValueError(f"{kind}: {number}: needs a subject and a kind")
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise UserError(f"{path} is damaged ({' '.join(str(problem).split())}); take it from git") from None
     return found

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from ademamix.cli.options import (
     Verb,
@@ -22,6 +23,7 @@ from ademamix.plan import Wanted, entries, unite
 from ademamix.scale import Scale, scale
 from ademamix.spec import Need, RunSpec, override
 from ademamix.store import Run, Store
+from ademamix.values import UnknownVariant
 
 
 @click.command(cls=Verb)
@@ -92,15 +94,21 @@ def need(
     until = steps or at.horizon
     # The length of the paper that stands for so many updates: `at.steps` takes it there exactly.
     horizon = round(until * PAPER_HORIZON / at.horizon)
+    try:
+        stated = paper.run(size, optimizer, horizon)
+    except UnknownVariant as problem:
+        raise UserError(str(problem)) from None
+    except ValidationError:
+        raise UserError(f"the paper has no best values of {optimizer} for {size}") from None
     if at.horizon > PAPER_HORIZON or at.steps(horizon) != until:
         raise UserError(f"scale {at.name} has no training of {until} steps; try {at.steps(horizon)}")
-    spec = override(at.map(paper.run(size, optimizer, horizon), seed), settings)
+    spec = override(at.map(stated, seed), settings)
     return Need(
         spec,
         until,
         keep=frozenset({until}),
         observe={at.validation_loss: at.validation_steps(until)},
-        paper=paper.run(size, optimizer, horizon),
+        paper=stated,
     )
 
 
