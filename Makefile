@@ -1,11 +1,19 @@
-# make figure-12            train what Figure 12 lacks, draw it, judge its claims
-# make figures              all that are defined
-# make table-4 SCALE=cpu    the paper's values, and the scale's
-# make plan FIGURE=12 SCALE=paper
+# make figure-12            train what Figure 12 lacks, draw it, judge its claims; make figure-12a: one panel
+# make figures              all that are defined; FIGURE=12,13 only these
+# make table-4 SCALE=cpu    the paper's values, and the scale's; make tables: all
+# make plan                 runs, what they share, what they cost: FIGURE=12 SCALE=paper
+# make status               what is done, running, diverged, failed, at each scale
+# make runs                 the runs there are, by what differs: FIGURE=12 SCALE=cpu STATE=failed
+# make plots claims docs report   draw, judge, write pages and the report again from what is committed, without training
+# make export import        records of finished runs to and from figures/<scale>/records
+# make test                 lint types pytest
+# make bench                the cost of the training loop and of the optimizer
+# make setup                the environment, which every other target makes when it is missing
 #
-# SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
+# SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  DEVICE=cpu|cuda  SEEDS=0,1,2
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
 # PYTHON=EXE  use this interpreter as it is and install nothing
+# One run outside any figure, overrides and more: python -m ademamix --help
 
 SCALE ?= cpu
 VENV ?= .venv
@@ -23,13 +31,15 @@ RUN := $(PYTHON) -m ademamix
 STORE := $(if $(RUNS),--runs "$(RUNS)")
 WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
-         $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(SEEDS),--seeds $(SEEDS))
+FIGURES := $(if $(FIGURE),--figure "$(FIGURE)")
 
-.PHONY: help setup figures tables plan status plots claims docs report export import bench test lint types pytest
+.PHONY: help setup figures tables plan status runs plots claims docs report export import bench test lint types \
+        pytest
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 setup: $(SETUP)
 
@@ -51,19 +61,22 @@ tables: $(SETUP)
 	@$(RUN) table $(ASKED) $(WRITE)
 
 figures: $(SETUP)
-	@$(RUN) run $(TRAIN)
+	@$(RUN) run $(FIGURES) $(TRAIN)
 
 plan: $(SETUP)
-	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
+	@$(RUN) plan --scale $(SCALE) $(FIGURES) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
 
 status: $(SETUP)
 	@$(RUN) status $(STORE)
 
+runs: $(SETUP)
+	@$(RUN) runs $(FIGURES) $(ASKED) $(if $(STATE),--state $(STATE)) $(STORE)
+
 plots: $(SETUP)
-	@$(RUN) plot $(WRITE)
+	@$(RUN) plot $(FIGURES) $(ASKED) $(WRITE)
 
 claims: $(SETUP)
-	@$(RUN) claims $(WRITE)
+	@$(RUN) claims $(FIGURES) $(ASKED) $(WRITE)
 
 report: $(SETUP)
 	@$(RUN) report $(WRITE)
@@ -75,7 +88,7 @@ export: $(SETUP)
 	@$(RUN) export --scale $(SCALE) $(STORE) $(WRITE)
 
 import: $(SETUP)
-	@$(RUN) import $(STORE)
+	@$(RUN) import $(STORE) $(if $(DATA),--data "$(DATA)")
 
 bench: $(SETUP)
 	@$(PYTHON) -m benchmarks.training

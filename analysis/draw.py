@@ -1,6 +1,5 @@
 """Figures as png, pdf and svg, from their tables."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from ademamix.scale import Scale, scales
 from analysis import overview
 from analysis.artifacts import Artifact, Figure
 from analysis.caption import caption
-from analysis.judge import folders, has_table
+from analysis.judge import folders, has_table, read_claims
 from analysis.noise import read_noise
 from analysis.style import PAPER, Look
 from analysis.tables import read_table
@@ -65,8 +64,7 @@ def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look:
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    path = folder / "claims.json"
-    verdicts = json.loads(path.read_text()) if path.exists() else {}
+    verdicts = read_claims(folder / "claims.json")
     titles = {a.whole.name: f"{a.title.partition(' (')[0]}  {a.number}{a.whole.panel}" for a in artifacts}
     with plt.rc_context(look.settings()):
         drawing = overview.draw(verdicts, titles, folder.name)

@@ -85,7 +85,7 @@ def read_claims(path: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         found = json.loads(path.read_bytes())
-        sound = isinstance(found, dict) and all(_is_entry(entry) for entry in found.values())
+        sound = isinstance(found, dict) and all(_is_entry(name, entry) for name, entry in found.items())
     except (ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
@@ -93,14 +93,18 @@ def read_claims(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _is_entry(entry: Any) -> bool:
+def _is_entry(name: str, entry: Any) -> bool:
     """Whether plain data has what is read of the verdicts on a figure."""
+    if entry["figure"] != name:
+        return False
     texts = ("claim", "statement", "statistic", "why")
     numbers = (int, float)
     return all(isinstance(sigma, numbers) for sigma in entry["noise"].values()) and all(
         claim["verdict"] in get_args(Verdict)
         and all(isinstance(claim[name], str) for name in texts)
         and isinstance(claim["threshold"], numbers)
+        and isinstance(claim["needed"], int)
+        and {"paper", "ours"} <= claim.get("number", {"paper": 0, "ours": 0}).keys()
         and isinstance(claim["also"], dict)
         and all(_is_effect(effect) for effect in claim["effects"])
         for claim in entry["claims"]

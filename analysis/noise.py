@@ -17,7 +17,7 @@ from ademamix.scale import Scale
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from analysis.stats import pooled_spread
-from analysis.tables import AGAIN, refuse_damaged, write_with_checksum
+from analysis.tables import AGAIN, beside, refuse_damaged, write_with_checksum
 
 
 def group_of(paper: PaperRun) -> str:
@@ -107,6 +107,8 @@ def _final_loss(spec: RunSpec, at: Scale, store: Store) -> float | None:
 def read_noise(path: Path) -> Noise:
     """The pooled spreads of a noise.csv; `UNKNOWN` when there is none. UserError where it is damaged."""
     if not path.exists():
+        if beside(path).exists():
+            raise UserError(f"{path} is missing; {AGAIN}")
         return UNKNOWN
     refuse_damaged(path)
     groups: dict[str, list[tuple[int, float]]] = defaultdict(list)

@@ -40,17 +40,18 @@ def write_table(frame: "pd.DataFrame", path: Path, changed: Sequence[str] = ()) 
 def write_with_checksum(path: Path, content: bytes, **about: Any) -> None:
     """Write `content`, and beside it a JSON file with its checksum and what there is to say `about` it."""
     write_atomically(path, content)
-    write_json(_beside(path), {"file": path.name, **about, "sha256": digest(path)})
+    write_json(beside(path), {"file": path.name, **about, "sha256": digest(path)})
 
 
 def refuse_damaged(path: Path) -> None:
     """Raise UserError where a file is not what its checksum was made of; one without a checksum is taken."""
-    beside = _beside(path)
-    if beside.exists() and read_json(beside).get("sha256") != digest(path):
-        raise UserError(f"{path} is not as it was written (see {beside.name}); {AGAIN}")
+    note = beside(path)
+    if note.exists() and read_json(note).get("sha256") != digest(path):
+        raise UserError(f"{path} is not as it was written (see {note.name}); {AGAIN}")
 
 
-def _beside(path: Path) -> Path:
+def beside(path: Path) -> Path:
+    """The file that says what a table is, and has its checksum."""
     return path.with_suffix(".json")
 
 

@@ -1,6 +1,7 @@
 """Effects in order: train what a plan lacks, then tabulate, draw and judge."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -158,13 +159,27 @@ def produce(
         with problems.collecting():
             _draw(figure, at, folder, settings)
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
-    asked = {figure.whole.name for figure in folders}
+    asked = {figure.whole.name: figure for figure in folders}
     for folder in sorted(set(folders.values())):
         for verdicts in write_claims(registry.artifacts(), folder, folder, problems):
             if verdicts["figure"] in asked:
-                print_verdicts(verdicts)
-        write_overview(registry.artifacts(), folder, folder)
+                print_verdicts(verdicts, own_claims(asked[verdicts["figure"]], folder))
+        with problems.collecting():
+            write_overview(registry.artifacts(), folder, folder)
     problems.raise_any()
+
+
+def own_claims(figure: Figure, folder: Path) -> set[str]:
+    """The names of the claims that a figure's own table, of all panels or of one, is enough to judge."""
+    from analysis.tables import read_table
+
+    frame = read_table(folder / f"{figure.name}.csv")
+    found = set()
+    for claim in figure.claims:
+        with suppress(Exception):  # what it compares is in another panel
+            claim.measure(frame)
+            found.add(claim.name)
+    return found
 
 
 def _tabulate(figure: Figure, at: Scale, store: Store, folder: Path, settings: tuple[str, ...]) -> None:

@@ -1,7 +1,7 @@
 """What the command line prints: plans, status, runs, verdicts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -169,10 +169,10 @@ def print_status(counts: dict[str, dict[str, int]]) -> None:
     Console().print("started: stopped on the way, or lacking something wanted since; other: of no figure")
 
 
-def print_verdicts(verdicts: dict[str, Any], panel: str = "") -> None:
-    """One line for each claim of a figure, or of one panel of it."""
+def print_verdicts(verdicts: dict[str, Any], names: Collection[str] | None = None) -> None:
+    """One line for each claim of a figure, or for those of these names."""
     console = Console()
-    claims = [c for c in verdicts["claims"] if not panel or panel in c.get("panels", panel)]
+    claims = [claim for claim in verdicts["claims"] if names is None or claim["claim"] in names]
     if claims and all(claim["verdict"] == "not run" for claim in claims):
         why = "this scale only shows that everything works"
         console.print(f"{verdicts['figure']} ({verdicts['scale']}): not judged, {why}", highlight=False)

@@ -22,7 +22,6 @@ from matplotlib import pyplot  # noqa: F401
 import ademamix.__main__
 import ademamix.cli.pipeline
 import ademamix.launch.local
-import ademamix.training.load
 import analysis.judge
 import analysis.pages  # noqa: F401
 

@@ -15,7 +15,7 @@ import pytest
 from ademamix.data import tokens
 from ademamix.store import Store
 from tests.conftest import VOCABULARY, text
-from tests.damage.world import World, damaged, refused
+from tests.damage.world import World, damaged, fill, refused
 
 
 def _metrics(world: World) -> Path:
@@ -105,7 +105,9 @@ def test_overrides_that_would_draw_false_labels(
 
 def test_overrides_stand_in_csv_drawing_and_beside(world: World, tmp_path: Path) -> None:
     setting = "optimizer.weight_decay=0"
-    assert world.draw(tmp_path, "--set", setting).code == 0
+    store = Store(tmp_path / "runs")
+    fill(store, (setting,))
+    assert world.draw(tmp_path, "--set", setting, runs=store.root).code == 0
     table = tmp_path / "smoke" / "figure-09.csv"
     assert all(line.endswith(f",{setting}") for line in table.read_text().splitlines()[1:])
     assert json.loads(table.with_suffix(".json").read_text())["changed"] == [setting]
