@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def runs(store: Store) -> "pd.DataFrame":
-    """A row for each complete run of a store, by id: how it ended, its last losses, and every value it states.
+    """A row for each complete run of a store, by id: how it ended, its last losses, what it is.
 
-    Columns: status, step, seconds, one for each last value of a logged or observed column, and the spec's values
-    under dotted names such as 'optimizer.alpha' (NaN where a run has none).
+    Columns: status, step, seconds, the last value of every logged or observed column, and the spec's
+    values under dotted names such as 'optimizer.alpha' (NaN where a run has none).
 
     Raises:
         UserError: a run is damaged.

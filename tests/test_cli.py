@@ -137,8 +137,8 @@ def test_a_damaged_outcome_is_one_line(tmp_path: Path, adamw_spec: RunSpec) -> N
     done = cli("status", "--runs", str(tmp_path))
     assert done.returncode == 1
     assert (
-        done.stderr
-        == f"ademamix: {run.folder / 'outcome.json'} is damaged; delete {run.folder} and run again\n"
+        done.stderr == f"ademamix: {run.folder / 'outcome.json'} is damaged; copy the run again, "
+        f"or delete {run.folder} and run again\n"
     )
 
 

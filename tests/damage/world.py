@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ademamix.checkout import checkout
-from ademamix.plan import unite
+from ademamix.files import write_json
+from ademamix.plan import Forks, Wanted, forks_of, unite
 from ademamix.scale import scale
 from ademamix.spec import override_known
-from ademamix.store import Outcome, Row, Store
+from ademamix.store import Outcome, Row, Run, Store
 from experiments import registry
 
 FIGURE = "9"  # the cheapest that is trained: four runs
@@ -25,23 +26,36 @@ COPIED = ("ademamix", "analysis", "benchmarks", "configs", "docs", "experiments"
 
 
 def fill(store: Store, settings: tuple[str, ...] = ()) -> None:
-    """The runs of Figure 9 at smoke as training leaves them, with made-up losses: in no time."""
+    """The runs of Figure 9 at smoke as training leaves them, with made-up losses: in no time.
+
+    They have all that any figure wants of them, and the checkpoints that branches of others start from.
+    """
     at = scale("smoke")
-    needs = [need for found in registry.named(FIGURE) for need in found.needs(at)]
+    everything = unite(
+        {
+            name: [replace(need, run=override_known(need.run, settings)) for need in needs]
+            for name, needs in registry.needs_of_all(at).items()
+        }
+    )
+    forks = forks_of(everything.values())
     store.open()
-    for w in unite(
-        {FIGURE: [replace(need, run=override_known(need.run, settings)) for need in needs]}
-    ).values():
-        run = store.run(w.spec.id)
-        run.begin(w.spec)
-        observed = {str(quantity): sorted(steps) for quantity, steps in w.observe.items()}
-        rows = []
-        for step in sorted({*range(at.log_every, w.until + 1, at.log_every)}.union(*observed.values())):
-            row: Row = {"step": step} | ({"loss": loss(step, 0)} if step % at.log_every == 0 else {})
-            row |= {name: loss(step, i) for i, name in enumerate(observed, 1) if step in observed[name]}
-            rows.append(row)
-        run.write_metrics(rows)
-        run.finish(Outcome("finished", w.until, observed, 1.0, {"torch": "2"}))
+    for w in everything.values():
+        if FIGURE in w.figures:
+            _finish(store.run(w.spec.id), w, at.log_every, forks.get(w.spec.id, {}))
+
+
+def _finish(run: Run, w: Wanted, log_every: int, forks: Forks) -> None:
+    run.begin(w.spec)
+    observed = {str(quantity): sorted(steps) for quantity, steps in w.observe.items()}
+    rows = []
+    for step in sorted({*range(log_every, w.until + 1, log_every)}.union(*observed.values())):
+        row: Row = {"step": step} | ({"loss": loss(step, 0)} if step % log_every == 0 else {})
+        row |= {name: loss(step, i) for i, name in enumerate(observed, 1) if step in observed[name]}
+        rows.append(row)
+    for step in {*w.keep, *forks}:
+        write_json(run.checkpoint_path(step).with_suffix(".json"), {"size": 0, "sha256": ""})
+    run.write_metrics(rows)
+    run.finish(Outcome("finished", w.until, observed, 1.0, {"torch": "2"}))
 
 
 def loss(step: int, number: int) -> float:
