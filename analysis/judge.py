@@ -104,7 +104,7 @@ def _is_entry(name: str, entry: Any) -> bool:
         and all(isinstance(claim[name], str) for name in texts)
         and isinstance(claim["threshold"], numbers)
         and isinstance(claim["needed"], int)
-        and {"paper", "ours"} <= claim.get("number", {"paper": 0, "ours": 0}).keys()
+        and {"paper", "ours"} <= (claim.get("number") or {"paper": 0, "ours": 0}).keys()
         and isinstance(claim["also"], dict)
         and all(_is_effect(effect) for effect in claim["effects"])
         for claim in entry["claims"]
