@@ -60,8 +60,7 @@ def main(
     }
     wanted = {spec.id: Wanted(spec, until, observe=observe) for spec in trials.values()}
     todo = [job_of(entry, at) for entry in entries(wanted, wanted, store) if not entry.done]
-    names = {job.spec.id: describe(job.spec) for job in todo}
-    with RunProgress(Console(stderr=True), store, todo, names) as display:
+    with RunProgress(Console(stderr=True), store, todo, lambda job: describe(job.spec)) as display:
         done = local(at, jobs).launch(todo, store, checkout() / "data", display)
     if done.exit_code:
         raise SystemExit(done.exit_code)

@@ -27,7 +27,7 @@ def train(
     at: Scale,
     store: Store,
     data_root: Path,
-    launcher: Callable[[], Launcher],
+    launcher: Launcher | Callable[[], Launcher],
     repeat_data: bool = False,
 ) -> int:
     """Train what the store lacks of a plan; returns 0, or 128 + signal when stopped.
@@ -37,7 +37,7 @@ def train(
         at: the scale.
         store: where the runs are.
         data_root: where the data is; all that the runs need of it is checked before the first one starts.
-        launcher: makes what trains them, where there is something to train.
+        launcher: what trains them, or what makes it where there is something to train.
         repeat_data: whether runs may see data more than once.
 
     Raises:
@@ -52,7 +52,7 @@ def train(
         if planned:
             console.print(f"nothing to train: {_all(len(planned))} complete", highlight=False)
         return 0
-    by = launcher()
+    by = launcher() if callable(launcher) else launcher
     store.open()
     refuse_unfit_data(todo, data_root, repeat_data)
     console.print(
@@ -64,7 +64,7 @@ def train(
     )
     console.print(f"all: {common}", highlight=False)
     names = {job.spec.id: words for job, words in zip(todo, each, strict=True)}
-    with RunProgress(console, store, todo, names) as display:
+    with RunProgress(console, store, todo, lambda job: names[job.spec.id]) as display:
         done = by.launch(todo, store, data_root, display)
     if done.failed and not done.exit_code:
         first = done.failed[0].spec.id

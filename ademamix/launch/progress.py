@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -22,13 +22,13 @@ class RunProgress:
         console: where it is shown.
         store: where the runs are.
         jobs: what is trained.
-        names: run → what to call it.
+        describe: what to call a run.
     """
 
     def __init__(self, console: Console, store: Store, jobs: Sequence[Job], names: Mapping[str, str]) -> None:
         self.console = console
         self.store = store
-        self.names = names
+        self.describe = describe
         self.total = len(jobs)
         self.finished = 0
         self._progress = Progress(
@@ -63,7 +63,7 @@ class RunProgress:
 
     def started(self, job: Job) -> None:
         total = job.until - job.first_step
-        task = self._progress.add_task(self._name(job), total=total, loss="starting", speed="")
+        task = self._progress.add_task(self.describe(job), total=total, loss="starting", speed="")
         self._tasks[job.spec.id] = (job, task)
 
     def tick(self) -> None:
@@ -106,12 +106,9 @@ class RunProgress:
         what = "this update" if running == 1 else f"this update of {running} runs"
         self.console.print(f"stopping after {what}, with a checkpoint", highlight=False)
 
-    def _name(self, job: Job) -> str:
-        return self.names.get(job.spec.id, job.spec.id)
-
     def _say(self, job: Job, text: str) -> None:
         self.console.print(
-            f"[{self.finished + 1}/{self.total}] {job.spec.id}  {self._name(job)}: {text}",
+            f"[{self.finished + 1}/{self.total}] {job.spec.id}  {self.describe(job)}: {text}",
             markup=False,
             highlight=False,
             soft_wrap=True,
