@@ -25,7 +25,9 @@ class RunProgress:
         describe: what to call a run.
     """
 
-    def __init__(self, console: Console, store: Store, jobs: Sequence[Job], names: Mapping[str, str]) -> None:
+    def __init__(
+        self, console: Console, store: Store, jobs: Sequence[Job], describe: Callable[[Job], str]
+    ) -> None:
         self.console = console
         self.store = store
         self.describe = describe
