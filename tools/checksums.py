@@ -1,4 +1,4 @@
-"""Write the checksums beside committed tables anew, after a merge changed tables: python -m tools.checksums."""
+"""Write the checksums beside committed tables anew, after a merge: python -m tools.checksums."""
 
 from ademamix.checkout import checkout
 from analysis.judge import folders
