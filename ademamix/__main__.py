@@ -1,6 +1,5 @@
 """`python -m ademamix`, and the installed command `ademamix`."""
 
-import os
 import sys
 
 
@@ -25,9 +24,6 @@ def main() -> None:
         sys.exit(cli.main(prog_name="ademamix", standalone_mode=False))
     except UserError as error:
         sys.exit(f"ademamix: {error}")
-    except BrokenPipeError:  # whoever read the output has seen enough: `ademamix plan | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

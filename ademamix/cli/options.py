@@ -53,7 +53,7 @@ class Verb(click.Command):
             super().invoke(ctx)
         except SystemExit as done:
             code = int(done.code or 0)
-        except BrokenPipeError:
+        except BrokenPipeError:  # whoever read the output has seen enough, which click knows of
             raise
         except OSError as error:
             options = [p for p in self.params if isinstance(p.type, Folder)]
