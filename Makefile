@@ -4,7 +4,7 @@
 # make plan                 runs, what they share, what they cost: FIGURE=12 SCALE=paper
 # make status               what is done, running, diverged, failed, at each scale
 # make runs                 the runs there are, by what differs: FIGURE=12 SCALE=cpu STATE=failed
-# make plots claims docs report   draw, judge, write pages and the report again from what is committed, without training
+# make plots claims docs report    draw, judge, write pages and report again from what is committed
 # make export import        records of finished runs to and from figures/<scale>/records
 # make test                 lint types pytest
 # make bench                the cost of the training loop and of the optimizer

@@ -1,6 +1,7 @@
 """`python -m ademamix`, and the installed command `ademamix`."""
 
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -18,6 +19,8 @@ def main() -> None:
             f"ademamix: the suite needs the package {error.name}; from a checkout, run "
             "'make setup' or: pip install -e '.[suite]' (the optimizer alone needs only torch)"
         )
+    except Exception as error:
+        _give_up(error)
     from ademamix.errors import UserError
 
     try:
@@ -33,7 +36,7 @@ def main() -> None:
         _give_up(error)
 
 
-def _give_up(error: Exception) -> None:
+def _give_up(error: Exception) -> NoReturn:
     """The last net: one line, where the traceback is, and the exit code of a mistake of ours."""
     from ademamix.errors import MISTAKE, in_one_line, save_traceback
 

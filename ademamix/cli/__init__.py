@@ -10,12 +10,12 @@
 - `report.py`    what is printed; `units.py` numbers as people read them
 """
 
-from ademamix.cli.pages import report
+from ademamix.cli.pages import report as write_report  # `report` is a module here
 from ademamix.cli.runs import runs, show
 from ademamix.cli.single import sample, train
 from ademamix.cli.verbs import cli
 
-for verb in (report, runs, show, train, sample):
+for verb in (write_report, runs, show, train, sample):
     cli.add_command(verb)
 
 __all__ = ["cli"]
