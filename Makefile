@@ -1,12 +1,20 @@
-# make figure-12            train what Figure 12 lacks, draw it, judge its claims
-# make figures              all that are defined
-# make table-4 SCALE=cpu    the paper's values, and the scale's
-# make plan FIGURE=12 SCALE=paper
+# make figure-12            train what Figure 12 lacks, draw it, judge its claims; make figure-12a: one panel
+# make figures              all that are defined; FIGURE=12,13 only these
+# make table-4 SCALE=cpu    the paper's values, and the scale's; make tables: all
+# make plan                 runs, what they share, what they cost: FIGURE=12 SCALE=paper
 # make sweep FILE=mine.yaml hyperparameters of your own (docs/sweeps.md)
+# make status               what is done, running, diverged, failed, at each scale
+# make runs                 the runs there are, by what differs: FIGURE=12 SCALE=cpu STATE=failed
+# make plots claims docs report    draw, judge, write pages and report again from what is committed
+# make export import        records of finished runs to and from figures/<scale>/records
+# make test                 lint types pytest
+# make bench                the cost of the training loop, of the optimizer, of preparing data
+# make setup                the environment, which every other target makes when it is missing
 #
-# SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
+# SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  DEVICE=cpu|cuda  SEEDS=0,1,2
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
 # PYTHON=EXE  use this interpreter as it is and install nothing
+# One run outside any figure, overrides and more: python -m ademamix --help
 
 SCALE ?= cpu
 VENV ?= .venv
@@ -24,14 +32,15 @@ RUN := $(PYTHON) -m ademamix
 STORE := $(if $(RUNS),--runs "$(RUNS)")
 WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
-         $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(SEEDS),--seeds $(SEEDS))
+FIGURES := $(if $(FIGURE),--figure "$(FIGURE)")
 
-.PHONY: help setup figures tables sweep plan status plots claims docs report export import bench test lint types \
+.PHONY: help setup figures tables sweep plan status runs plots claims docs report export import bench test lint types \
         pytest
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 setup: $(SETUP)
 
@@ -53,22 +62,25 @@ tables: $(SETUP)
 	@$(RUN) table $(ASKED) $(WRITE)
 
 figures: $(SETUP)
-	@$(RUN) run $(TRAIN)
+	@$(RUN) run $(FIGURES) $(TRAIN)
 
 sweep: $(SETUP)
 	@$(RUN) sweep $(FILE) $(TRAIN)
 
 plan: $(SETUP)
-	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
+	@$(RUN) plan --scale $(SCALE) $(FIGURES) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
 
 status: $(SETUP)
 	@$(RUN) status $(STORE)
 
+runs: $(SETUP)
+	@$(RUN) runs $(FIGURES) $(ASKED) $(if $(STATE),--state $(STATE)) $(STORE)
+
 plots: $(SETUP)
-	@$(RUN) plot $(WRITE)
+	@$(RUN) plot $(FIGURES) $(ASKED) $(WRITE)
 
 claims: $(SETUP)
-	@$(RUN) claims $(WRITE)
+	@$(RUN) claims $(FIGURES) $(ASKED) $(WRITE)
 
 report: $(SETUP)
 	@$(RUN) report $(WRITE)
@@ -80,12 +92,12 @@ export: $(SETUP)
 	@$(RUN) export --scale $(SCALE) $(STORE) $(WRITE)
 
 import: $(SETUP)
-	@$(RUN) import $(STORE)
+	@$(RUN) import $(STORE) $(if $(DATA),--data "$(DATA)")
 
 bench: $(SETUP)
-	@$(PYTHON) benchmarks/training.py
-	@$(PYTHON) benchmarks/optimizer.py
-	@$(PYTHON) benchmarks/data.py
+	@$(PYTHON) -m benchmarks.training
+	@$(PYTHON) -m benchmarks.optimizer
+	@$(PYTHON) -m benchmarks.data
 
 test: lint types pytest
 

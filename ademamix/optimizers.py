@@ -9,6 +9,8 @@ torch is imported where an optimizer is built.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from pydantic import model_validator
+
 from ademamix.values import NonNegative, Positive, Role, Share, Symbol, Variant, Warmup
 
 if TYPE_CHECKING:
@@ -98,6 +100,12 @@ class AdEMAMixConfig(AdamFamily):
     beta3: Annotated[Beta, Symbol("β3", brief=True)]
     alpha_warmup: Annotated[Warmup, Role.STEPS, Symbol("T_α")] = None
     beta3_warmup: Annotated[Warmup, Role.STEPS, Symbol("T_β3")] = None
+
+    @model_validator(mode="after")
+    def _slow_ema_is_slower(self) -> "AdEMAMixConfig":
+        if self.beta3 < self.beta1:
+            raise ValueError(f"beta3 {self.beta3:g} is below beta1 {self.beta1:g}")
+        return self
 
     @property
     def moments(self) -> frozenset[str]:

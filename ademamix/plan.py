@@ -10,7 +10,7 @@ from ademamix.spec import Need, Observe, RunSpec, refuse_unobservable, unite_obs
 from ademamix.store import Status, Store
 
 BYTES_PER_PARAMETER = 16  # of a checkpoint: fp32 weights and up to three moments
-BYTES_PER_LINE = 90  # of metrics.jsonl
+BYTES_PER_LINE = 160  # of metrics.jsonl
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,11 @@ class MomentumNorm(Quantity):
         return f"{optimizer.TITLE} keeps no '{self.moment}'{did_you_mean(self.moment, optimizer.moments)}"
 
 
+def is_quantity(column: str) -> bool:
+    """Whether a column of metrics.jsonl is something observed; the others are logged in any case."""
+    return column.partition(":")[0] in Quantity.NAMES
+
+
 @cache
 def parse(text: str) -> Quantity:
     """The quantity written `text`.

@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
 from ademamix.checkout import checkout
 from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError, did_you_mean
+from ademamix.files import read_yaml
 from ademamix.models import ModelConfig
 from ademamix.optim.schedules import beta_of_half_life, half_life
 from ademamix.paper.runs import PaperFork, PaperRun, setups
@@ -261,8 +261,8 @@ def _of_checkout(name: str) -> Path:
 
 def read_scale(path: Path) -> Scale:
     """A scale from its YAML file, named after it."""
+    data = {"name": path.stem, **read_yaml(path)}
     try:
-        data = {"name": path.stem, **(yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or {})}
         found = Scale.model_validate(data)
         for part, names in (("models", found.models), ("lr", found.lr)):
             for name in names.keys() - setups().keys():
@@ -272,8 +272,6 @@ def read_scale(path: Path) -> Scale:
         return found
     except ValidationError as error:
         raise user_error(error, Scale, data, str(path)) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:

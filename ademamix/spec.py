@@ -82,8 +82,12 @@ class RunSpec(Variant):
         """The task: model, batches, loss."""
         raise NotImplementedError
 
-    def refuse_data(self, data_root: Path) -> None:
-        """Raise UserError where the data that lies here is not what this run can train on."""
+    def refused_data(self, data_root: Path, until: int, repeat: bool) -> str:
+        """Why the data under `data_root` does not do for a training up to step `until`; '' when it does.
+
+        `repeat`: whether the run may see data more than once. Asked before anything is trained.
+        """
+        return ""
 
     @property
     def sample(self) -> int:

@@ -1,11 +1,13 @@
 """What the paper shows, as code: a figure or a table is a module with a number, needs, a table and claims."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from ademamix.errors import UserError, in_one_line, save_traceback, where_raised
 from ademamix.scale import Scale
 from ademamix.spec import Need
 
@@ -58,12 +60,30 @@ class Artifact:
         """The figure whose claims are its own, too: '1'; '' where it has its own."""
         return str(getattr(self.module, "JUDGED_WITH", ""))
 
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What its module raises is a UserError that names the line, so that the others can go on."""
+        try:
+            yield
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            raise mistake(error, self.folder) from error
+
     def needs(self, scale: Scale) -> list[Need]:
         """What it, or its one panel, needs at `scale`."""
         if self.exact or not hasattr(self.module, "needs"):
             return []
-        found: list[Need] = self.module.needs(scale)
+        with self.blamed():
+            found: list[Need] = self.module.needs(scale)
         return [need for need in found if not self.panel or need.panel == self.panel]
+
+
+def mistake(error: BaseException, folder: Path) -> UserError:
+    """A mistake in a module of `folder`, as one line that says where it is."""
+    saved = save_traceback(error)
+    where = where_raised(error, folder.parent) or folder.name
+    return UserError(f"experiments/{where}: {in_one_line(error)}; mend it (the traceback is in {saved})")
 
 
 @dataclass(frozen=True)

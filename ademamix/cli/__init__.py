@@ -1,20 +1,26 @@
 """The command line, which sits on top of everything: it alone knows the figures, the analysis and the runs.
 
-- `verbs.py`     what users call: plan, run, status, show, plot, claims, table, export, import, docs
+- `verbs.py`     what users call: plan, run, status, plot, claims, table, export, import, docs
+- `runs.py`      runs, show: what is in the store; `chart.py` a small curve
+- `single.py`    train, sample: one run outside any figure
 - `sweep.py`     the verb `sweep`: run, plan, report
 - `data.py`      the verb `data`: prepare, check, import, tokenizer, list; `progress.py` shows how far it is
 - `pages.py`     the verb that writes the report
 - `options.py`   options that verbs share, and what the user's words stand for
+- `overrides.py` what --set may change
 - `pipeline.py`  effects in order: train, measure, tabulate, draw, judge
-- `report.py`    what is printed
+- `report.py`    what is printed; `units.py` numbers as people read them
 """
 
-from ademamix.cli.data import data as data_verb
+from ademamix.cli.data import data as data_verb  # verbs that share their names with modules
 from ademamix.cli.pages import report as report_verb
+from ademamix.cli.runs import runs as runs_verb
+from ademamix.cli.runs import show
+from ademamix.cli.single import sample, train
 from ademamix.cli.sweep import sweep as sweep_verb
 from ademamix.cli.verbs import cli
 
-for verb in (sweep_verb, data_verb, report_verb):
+for verb in (runs_verb, show, train, sample, sweep_verb, data_verb, report_verb):
     cli.add_command(verb)
 
 __all__ = ["cli"]

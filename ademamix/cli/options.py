@@ -1,5 +1,6 @@
 """Options that several verbs share, and what the user's words for figures, scales and runs stand for."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,21 +8,74 @@ from typing import Any
 
 import click
 
-from ademamix.checkout import checkout
-from ademamix.errors import UserError
+from ademamix.checkout import checkout, data_root
+from ademamix.cli.overrides import refuse_settings
+from ademamix.errors import UserError, one_line
 from ademamix.plan import Wanted, unite
 from ademamix.scale import Scale, Seeds, scale
-from ademamix.spec import Need, RunSpec, override, override_known
-from ademamix.values import UnknownKey
+from ademamix.spec import Need, override_known
 from analysis.artifacts import Artifact, Figure, needs
 from experiments import registry
 
 Command = Callable[..., Any]
 
 
+class Folder(click.ParamType):  # type: ignore[type-arg]
+    """A folder, there or to be made; refuses a path that is a file, or lies in one."""
+
+    name = "directory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        there = next(p for p in (path, *path.absolute().parents) if p.exists())
+        if not there.is_dir():
+            option = f" with {param.opts[0]} DIR" if param else ""
+            raise UserError(f"{there} is a file; name a folder{option}")
+        return path
+
+
+class Data(Folder):
+    """Where data is: a folder that is there, or the checkout's own. No typing error makes a new one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = super().convert(value, param, ctx)
+        if not path.exists() and path != checkout() / "data":
+            raise UserError(f"there is no folder {path}; make it first, or name another with --data DIR")
+        return path
+
+
+class Verb(click.Command):
+    """A verb. Where the disk is full or a file unreadable, it says which option names another place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        code = 0
+        try:
+            super().invoke(ctx)
+        except SystemExit as done:
+            code = int(done.code or 0)
+        except BrokenPipeError:  # whoever read the output has seen enough, which click knows of
+            raise
+        except OSError as error:
+            options = [p for p in self.params if isinstance(p.type, Folder)]
+            places = {f"{p.opts[0]} DIR": ctx.params.get(p.name or "") for p in options}
+            raise UserError(one_line(error, places)) from error
+        for (
+            problem
+        ) in registry.problems():  # of figures that were left out, which is what was asked for or not
+            click.echo(f"ademamix: {problem}", err=True)
+            code = code or (0 if ctx.params.get("names") else 1)
+        raise SystemExit(code)
+
+
+class Verbs(click.Group):
+    """All of them."""
+
+    command_class = Verb
+
+
 def figure_option(command: Command) -> Command:
     return click.option(
-        "--figure", "names", multiple=True, metavar="N", help="A figure or a panel: 12, 12a. Repeatable."
+        "--figure", "names", multiple=True, metavar="N", help="Figures or panels: 12, 12a,13. Repeatable."
     )(command)
 
 
@@ -37,27 +91,64 @@ def scale_option(command: Command) -> Command:
 
 def out_option(command: Command) -> Command:
     return click.option(
-        "--out", type=click.Path(path_type=Path), help="Write to DIR/<scale> instead of figures/<scale>."
+        "--out", type=Folder(), metavar="DIR", help="Write to DIR/<scale> instead of figures/<scale>."
     )(command)
 
 
 def runs_option(command: Command) -> Command:
     return click.option(
         "--runs",
-        type=click.Path(path_type=Path),
+        type=Folder(),
+        metavar="DIR",
         envvar="ADEMAMIX_RUNS",
         default=lambda: checkout() / "runs",
         help="The store of runs, for example on a scratch disk. [default: runs]",
     )(command)
 
 
-def data_option(command: Command) -> Command:
+def _for_the_whole_process(ctx: click.Context, param: click.Parameter, value: Path) -> Path:
+    """Which corpus this machine has depends on the data root, wherever that is asked."""
+    os.environ["ADEMAMIX_DATA"] = str(value.absolute())
+    return value
+
+
+def _data_option(**more: Any) -> Callable[[Command], Command]:
     return click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=Data(),
+        metavar="DIR",
         envvar="ADEMAMIX_DATA",
-        default=lambda: checkout() / "data",
+        default=data_root,
+        callback=_for_the_whole_process,
         help="Where prepared data lives. [default: data]",
+        **more,
+    )
+
+
+def data_option(command: Command) -> Command:
+    return _data_option()(command)
+
+
+def corpus_option(command: Command) -> Command:
+    """--data for verbs that read no data, but ask which corpus there is."""
+    return _data_option(expose_value=False)(command)
+
+
+def jobs_option(command: Command) -> Command:
+    return click.option(
+        "--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]"
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    return click.option(
+        "--device", type=click.Choice(["cpu", "cuda"]), help="Train on this. [default: what the scale is for]"
+    )(command)
+
+
+def repeat_option(command: Command) -> Command:
+    return click.option(
+        "--repeat-data", is_flag=True, help="Train on less data than the runs need, which then see it again."
     )(command)
 
 
@@ -80,7 +171,8 @@ def changes_options(command: Command) -> Command:
 
 def chosen_figures(names: tuple[str, ...]) -> list[Figure]:
     """The named figures, or all that are defined."""
-    named = [figure for name in names for figure in registry.named(name)]
+    words = [word for name in names for word in name.replace(",", " ").split()]
+    named = [figure for word in dict.fromkeys(words) for figure in registry.named(word)]
     return named or list(registry.figures().values())
 
 
@@ -104,16 +196,17 @@ def wanted_runs(
 ) -> tuple[Runs, Runs]:
     """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
     if not settings and until is None:
-        everything = unite(needs(registry.artifacts(), at))
+        everything = unite(registry.needs_of_all(at))
         every = {figure.name for figure in registry.figures().values()}
         return (everything if every <= {f.name for f in figures} else unite(needs(figures, at))), everything
+    for figure in figures:
+        if isinstance(figure, Figure):
+            refuse_settings(figure, at, settings)
     asked = needs(figures, at)
     changed = {
         name: [cut(replace(need, run=override_known(need.run, settings)), until) for need in needs]
         for name, needs in asked.items()
     }
-    for setting in settings:
-        refuse_unknown_to_all([need.run for needs in asked.values() for need in needs], setting)
     runs = unite(changed)
     return runs, runs
 
@@ -126,16 +219,3 @@ def cut(need: Need, until: int | None) -> Need:
     while run.fork and run.fork.step >= until:
         run = run.fork.parent
     return replace(need, run=run, until=until)
-
-
-def refuse_unknown_to_all(specs: list[RunSpec], setting: str) -> None:
-    """Raise UnknownKey, with the nearest right key, for a setting that no run knows."""
-    problems = []
-    for spec in specs:
-        try:
-            override(spec, [setting])
-            return
-        except UnknownKey as problem:
-            problems.append(problem)
-    if problems:
-        raise min(problems, key=lambda problem: "did you mean" not in str(problem))

@@ -1,23 +1,23 @@
 """Effects in order: train what a plan lacks, then tabulate, draw and judge."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from ademamix.cli.progress import reading
-from ademamix.cli.report import print_verdicts
+from ademamix.cli.report import print_verdicts, size_of
 from ademamix.data.locate import ensure
-from ademamix.describe import describe
-from ademamix.errors import UserError
-from ademamix.files import write_json
+from ademamix.describe import describe_all
+from ademamix.errors import Problems, UserError
 from ademamix.launch.devices import devices
 from ademamix.launch.local import Local
 from ademamix.launch.progress import RunProgress
 from ademamix.launch.protocol import Feed, Feeding, Launcher
 from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
-from ademamix.store import Store
+from ademamix.store import Store, write_measurement
 from ademamix.training.job import Job, job_of
 from analysis.artifacts import Figure
 from experiments import registry
@@ -28,36 +28,48 @@ def train(
     at: Scale,
     store: Store,
     data_root: Path,
-    launcher: Launcher,
+    launcher: Launcher | Callable[[], Launcher],
+    repeat_data: bool = False,
     more: Feed | None = None,
-    says: Callable[[Job], str] = lambda job: describe(job.spec),
+    says: Callable[[Job], str] | None = None,
 ) -> int:
     """Train what the store lacks of a plan; returns 0, or 128 + signal when stopped.
 
-    `more`: where further jobs come from, with a launcher that takes them while others run. `says`: a run in a
-    few words.
+    Args:
+        planned: the plan.
+        at: the scale.
+        store: where the runs are.
+        data_root: where the data is; all that the runs need of it is checked before the first one starts.
+        launcher: what trains them, or what makes it where there is something to train.
+        repeat_data: whether runs may see data more than once.
+        more: where further jobs come from, with a launcher that takes them while others run.
+        says: a run in a few words; None: what differs between them.
 
     Raises:
-        UserError: runs failed; the others are done.
+        UserError: nothing was trained, or runs failed and the others are done.
     """
     console = Console(stderr=True)
+    for entry in planned:
+        if entry.done:
+            store.run(entry.wanted.spec.id).complete()  # refuses one that was damaged since
     todo = [job_of(entry, at) for entry in planned if not entry.done]
     if not todo:
+        if planned:
+            console.print(f"nothing to train: {_all(len(planned))} complete", highlight=False)
         return 0
+    by = launcher() if callable(launcher) else launcher
     store.open()
-    refuse_unfit(planned, todo, store, data_root)
+    refuse_unfit_data(planned, todo, store, data_root, repeat_data)
     console.print(
-        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {launcher.workers} at a time",
+        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {by.workers} at a time; starting",
         highlight=False,
     )
-    with RunProgress(console, store, todo, says) as display:
-        if more and isinstance(launcher, Feeding):
+    with RunProgress(console, store, todo, says or _differences(planned, todo, console)) as display:
+        if more and isinstance(by, Feeding):
             further = more
-            done = launcher.launch_fed(
-                todo, store, data_root, display, lambda free: display.expect(further(free))
-            )
+            done = by.launch_fed(todo, store, data_root, display, lambda free: display.expect(further(free)))
         else:
-            done = launcher.launch(todo, store, data_root, display)
+            done = by.launch(todo, store, data_root, display)
     if done.failed and not done.exit_code:
         first = done.failed[0].spec.id
         raise UserError(
@@ -69,10 +81,26 @@ def train(
     return done.exit_code
 
 
-def refuse_unfit(planned: Sequence[Entry], todo: Sequence[Job], store: Store, data_root: Path) -> None:
+def _differences(planned: Sequence[Entry], todo: Sequence[Job], console: Console) -> Callable[[Job], str]:
+    """A run by what differs between those to train; what they share is printed once."""
+    sizes = [size_of(entry.wanted) for entry in planned if not entry.done]
+    common, each = describe_all([job.spec for job in todo], sizes)
+    console.print(f"all: {common}", highlight=False)
+    names = {job.spec.id: words for job, words in zip(todo, each, strict=True)}
+    return lambda job: names[job.spec.id]
+
+
+def _all(runs: int) -> str:
+    return "the one run is" if runs == 1 else f"all {runs} runs are"
+
+
+def refuse_unfit_data(
+    planned: Sequence[Entry], todo: Sequence[Job], store: Store, data_root: Path, repeat: bool
+) -> None:
     """Raise UserError, before anything is trained, where data is damaged, too little, or not what it was.
 
     Data that can be made here is made; shards that have changed since they were last read are read again.
+    `repeat`: whether runs may see data more than once.
     """
     contents = {}
     for data in {job.spec.data.model_dump_json(): job.spec.data for job in todo}.values():
@@ -81,7 +109,8 @@ def refuse_unfit(planned: Sequence[Entry], todo: Sequence[Job], store: Store, da
             data.verify(folder, told)
         contents[data.model_dump_json()] = data.content(folder)
     for job in todo:
-        job.spec.refuse_data(data_root)
+        if why := job.spec.refused_data(data_root, job.until, repeat):
+            raise UserError(f"run {job.spec.id}: {why}")
     for entry in planned:
         data, outcome = entry.wanted.spec.data, store.run(entry.wanted.spec.id).outcome()
         now = contents.get(data.model_dump_json())
@@ -93,34 +122,41 @@ def refuse_unfit(planned: Sequence[Entry], todo: Sequence[Job], store: Store, da
             )
 
 
-def local(at: Scale, jobs: int | None) -> Local:
+def local(at: Scale, jobs: int | None, device: str | None = None) -> Local:
     """The launcher for this machine: one worker for each GPU or core, or as many as asked for."""
-    return Local(devices(at, jobs))
+    return Local(devices(at, jobs, device))
 
 
 def prune(everything: Mapping[str, Wanted], store: Store) -> None:
     """Delete the checkpoints of complete runs that nothing needs any more.
 
     What a need keeps stays, as does what branches that are still to be trained start from, of
-    whatever figure, and the last checkpoint of a run that can be extended.
+    whatever figure, and the last checkpoint of a run that can be extended. Nothing is deleted while a
+    figure's module is wrong: nobody knows what it needs.
     """
+    if registry.problems():
+        return
     forks = forks_of(everything.values())
     for id, w in everything.items():
         run = store.run(id)
         if run.checkpoints.exists() and (outcome := run.outcome()):
             last = {outcome.step} if w.spec.schedule.EXTENDABLE else set()
-            run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last)
+            run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last | run.kept())
 
 
-def measure(figures: Sequence[Figure], at: Scale, store: Store, data_root: Path) -> None:
+def measure(
+    figures: Sequence[Figure], at: Scale, store: Store, data_root: Path, device: str | None = None
+) -> None:
     """Take the measurements that figures show, where the store has none. Delete one to take it again."""
     for figure in figures:
         path = store.measurement_path(figure.name, at.name)
         if figure.measured and not path.exists():
+            on = devices(at, 1, device)[0]
             store.open()
             Console(stderr=True).print(f"measuring {figure.label}; let nothing else run", highlight=False)
-            found = figure.module.measure(at, data_root, devices(at, 1)[0])
-            write_json(path, {"figure": figure.name, "scale": at.name, **found})
+            with figure.blamed():
+                found = figure.module.measure(at, data_root, on)
+            write_measurement(path, {"figure": figure.name, "scale": at.name, **found})
 
 
 def produce(
@@ -131,27 +167,64 @@ def produce(
     out: Path,
     settings: tuple[str, ...] = (),
 ) -> None:
-    """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact."""
-    from analysis.draw import write_drawing, write_overview
+    """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact.
+
+    Raises:
+        UserError: some could not be made; the others were.
+    """
+    from analysis.draw import write_overview
     from analysis.judge import write_claims
     from analysis.noise import write_noise
+
+    problems = Problems()
+    folders = {figure: out / ("exact" if figure.exact else at.name) for figure in figures}
+    for figure, folder in list(folders.items()):
+        with problems.collecting():
+            _tabulate(figure, at, store, folder, settings)
+            continue
+        del folders[figure]
+    if not all(figure.exact for figure in folders):
+        with problems.collecting():
+            write_noise(everything.values(), at, store, out / at.name / "noise.csv")
+    # After the noise, whose bands are drawn.
+    for figure, folder in folders.items():
+        with problems.collecting():
+            _draw(figure, at, folder, settings)
+    # A changed seed spread can change any verdict of the scale, so all of them are judged again.
+    asked = {figure.whole.name: figure for figure in folders}
+    for folder in sorted(set(folders.values())):
+        for verdicts in write_claims(registry.artifacts(), folder, folder, problems):
+            if verdicts["figure"] in asked:
+                print_verdicts(verdicts, own_claims(asked[verdicts["figure"]], folder))
+        with problems.collecting():
+            write_overview(registry.artifacts(), folder, folder)
+    problems.raise_any()
+
+
+def own_claims(figure: Figure, folder: Path) -> set[str]:
+    """The names of the claims that a figure's own table, of all panels or of one, is enough to judge."""
+    from analysis.tables import read_table
+
+    frame = read_table(folder / f"{figure.name}.csv")
+    found = set()
+    for claim in figure.claims:
+        with suppress(Exception):  # what it compares is in another panel
+            claim.measure(frame)
+            found.add(claim.name)
+    return found
+
+
+def _tabulate(figure: Figure, at: Scale, store: Store, folder: Path, settings: tuple[str, ...]) -> None:
     from analysis.results import Results
     from analysis.tables import write_table
 
-    folders = [out / ("exact" if figure.exact else at.name) for figure in figures]
-    for figure, folder in zip(figures, folders, strict=True):
+    with figure.blamed():
         table = figure.module.table(Results(at, store, figure.panel, settings))
-        write_table(table, folder / f"{figure.name}.csv")
-    if not all(figure.exact for figure in figures):
-        write_noise(everything.values(), at, store, out / at.name / "noise.csv")
-    # After the noise, whose bands are drawn.
-    for figure, folder in zip(figures, folders, strict=True):
-        for path in write_drawing(figure, folder / f"{figure.name}.csv", folder, scale=at, settings=settings):
-            print(path)
-    # A changed seed spread can change any verdict of the scale, so all of them are judged again.
-    asked = {figure.whole.name for figure in figures}
-    for folder in sorted(set(folders)):
-        for verdicts in write_claims(registry.artifacts(), folder, folder):
-            if verdicts["figure"] in asked:
-                print_verdicts(verdicts)
-        write_overview(registry.artifacts(), folder, folder)
+    write_table(table, folder / f"{figure.name}.csv", settings)
+
+
+def _draw(figure: Figure, at: Scale, folder: Path, settings: tuple[str, ...]) -> None:
+    from analysis.draw import write_drawing
+
+    for path in write_drawing(figure, folder / f"{figure.name}.csv", folder, scale=at, settings=settings):
+        print(path)

@@ -240,7 +240,7 @@ def _train(asked: Chosen, launcher: Launcher, data: Path) -> int:
 
     code = 0
     while not code and (trials := controller.next(launcher.workers)):
-        code = train(runs(trials), found.scale, asked.store, data, launcher,
+        code = train(runs(trials), found.scale, asked.store, data, launcher, False,
                      more if isinstance(launcher, Feeding) else None,
                      says=lambda job: labels.get(job.spec.id, job.spec.id))  # fmt: skip
     if not code:

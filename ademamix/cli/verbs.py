@@ -9,20 +9,27 @@ import click
 from ademamix.checkout import checkout
 from ademamix.cli import report
 from ademamix.cli.options import (
+    Folder,
+    Verbs,
     changes_options,
     chosen_figures,
     chosen_scale,
+    corpus_option,
     data_option,
+    device_option,
     figure_option,
+    jobs_option,
     json_option,
     out_option,
+    repeat_option,
     runs_option,
     scale_option,
     wanted_runs,
 )
+from ademamix.cli.overrides import changeable
 from ademamix.errors import UserError
 from ademamix.plan import entries
-from ademamix.records import export, export_measurements, load_measurement, load_record
+from ademamix.records import elsewhere, export, export_measurements, load_measurement, load_record
 from ademamix.scale import scale, scales
 from ademamix.store import Store
 from experiments import registry
@@ -30,7 +37,7 @@ from experiments import registry
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ademamix")
 def cli() -> None:
     """Reproduce the AdEMAMix paper (arXiv 2409.03137), figure by figure.
@@ -47,6 +54,7 @@ def cli() -> None:
 @figure_option
 @scale_option
 @changes_options
+@corpus_option
 @runs_option
 @json_option
 def plan(
@@ -65,7 +73,10 @@ def plan(
       ademamix plan --figure 1 --figure 12 --json
     """
     at = chosen_scale(scale_name, seeds)
-    planned = entries(*wanted_runs(chosen_figures(names), at, settings), Store(runs))
+    figures = chosen_figures(names)
+    if settings:
+        figures = changeable(figures, bool(names))
+    planned = entries(*wanted_runs(figures, at, settings), Store(runs))
     if as_json:
         click.echo(json.dumps(report.plan_json(planned, at), indent=1))
     else:
@@ -76,7 +87,9 @@ def plan(
 @figure_option
 @scale_option
 @changes_options
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]")
+@jobs_option
+@device_option
+@repeat_option
 @click.option(
     "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
 )
@@ -90,6 +103,8 @@ def run(
     seeds: str | None,
     settings: tuple[str, ...],
     jobs: int | None,
+    device: str | None,
+    repeat_data: bool,
     only: tuple[str, ...],
     until: int | None,
     data: Path,
@@ -111,10 +126,8 @@ def run(
 
     at = chosen_scale(scale_name, seeds)
     figures = chosen_figures(names)
-    if settings:  # has no part in a measurement
-        figures = [figure for figure in figures if not figure.measured]
-        if not figures:
-            raise UserError("a figure that is measured has no runs that --set could change")
+    if settings:
+        figures = changeable(figures, bool(names))
     if settings and not out and not (only or until):
         raise UserError(
             "--set changes what is trained, so the figure would not be the paper's; "
@@ -126,11 +139,12 @@ def run(
         if not asked:
             raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
     store = Store(runs)
-    code = train(entries(asked, everything, store), at, store, data, local(at, jobs))
+    planned = entries(asked, everything, store)
+    code = train(planned, at, store, data, lambda: local(at, jobs, device), repeat_data)
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
-        measure(figures, at, store, data)
+        measure(figures, at, store, data, device)
         default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
         produce(figures, everything, at, store, out or default, settings)
     raise SystemExit(code)
@@ -138,6 +152,7 @@ def run(
 
 @cli.command()
 @json_option
+@corpus_option
 @runs_option
 def status(as_json: bool, runs: Path) -> None:
     """Show, for each scale, how many runs are done, running, diverged, failed or still to do.
@@ -155,24 +170,6 @@ def status(as_json: bool, runs: Path) -> None:
 
 
 @cli.command()
-@click.argument("run_id", metavar="RUN")
-@json_option
-@runs_option
-def show(run_id: str, as_json: bool, runs: Path) -> None:
-    """Show one run, by the beginning of its id: spec, outcome, last losses, failure.
-
-    \b
-    Example:
-      ademamix show 3f9a
-    """
-    found = Store(runs).find(run_id)
-    if as_json:
-        click.echo(json.dumps(report.run_json(found), indent=1))
-    else:
-        report.print_run(found)
-
-
-@cli.command()
 @figure_option
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
 @click.option("--size", type=click.Choice(["paper", "talk"]), default="paper", show_default=True)
@@ -187,14 +184,15 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
       ademamix plot --figure 12a --scale cpu --size talk --dark --out /tmp/talk
     """
     from analysis.draw import redraw, write_overview
-    from analysis.judge import folders
+    from analysis.judge import folders, refuse_without_tables
     from analysis.style import LOOKS
 
     look = replace(LOOKS[size], dark=dark)
     if look != LOOKS["paper"] and out is None:
         raise UserError("--size and --dark draw other pictures than the committed ones; say where: --out DIR")
-    root = checkout() / "figures"
-    for path in redraw(chosen_figures(names), scale_name, root, out, look):
+    figures, root = chosen_figures(names), checkout() / "figures"
+    refuse_without_tables(figures, scale_name, root, bool(names))
+    for path in redraw(figures, scale_name, root, out, look):
         click.echo(path)
     if not names:
         for folder in folders(root, scale_name):
@@ -215,10 +213,11 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
       ademamix claims --figure 12 --scale cpu
     """
     from analysis.draw import write_overview
-    from analysis.judge import folders, rejudge
+    from analysis.judge import folders, refuse_without_tables, rejudge
 
-    root = checkout() / "figures"
-    for verdicts in rejudge(chosen_figures(names), scale_name, root, out):
+    figures, root = chosen_figures(names), checkout() / "figures"
+    refuse_without_tables(figures, scale_name, root, bool(names))
+    for verdicts in rejudge(figures, scale_name, root, out):
         report.print_verdicts(verdicts)
     for folder in folders(root, scale_name):
         own = (out or root) / folder.name
@@ -256,6 +255,7 @@ def table(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> N
 @cli.command("export")
 @scale_option
 @out_option
+@corpus_option
 @runs_option
 def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
     """Write the records of complete runs to figures/<scale>/records, one small file each.
@@ -277,7 +277,8 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
 
 @cli.command("import")
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
-@click.option("--from", "source", type=click.Path(path_type=Path, exists=True), help="A folder of records.")
+@click.option("--from", "source", type=Folder(), metavar="DIR", help="A folder of records.")
+@corpus_option
 @runs_option
 def import_records(scale_name: str | None, source: Path | None, runs: Path) -> None:
     """Load committed records into the store, so that their runs need not be trained again.
@@ -292,15 +293,21 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
     if scale_name:
         scale(scale_name)  # refuses an unknown one
     folders = [source] if source else sorted((checkout() / "figures").glob(f"{scale_name or '*'}/records"))
-    loaded, problems = [], []
+    loaded, problems, read = [], [], []
     for path in sorted(path for folder in folders for kind in RECORDS for path in folder.glob(kind)):
         try:
             if path.suffix == ".gz":
                 loaded.append(load_record(path, store))
+                read.append(path)
             else:
                 load_measurement(path, store)
         except UserError as problem:
             problems.append(str(problem))
+    if not loaded and not problems:
+        where = ", ".join(map(str, folders)) or checkout() / "figures" / (scale_name or "*") / "records"
+        raise UserError(f"no records in {where}; name another folder with --from DIR")
+    for note in elsewhere(store.run(path.name.partition(".")[0]) for path in read):
+        click.echo(note, err=True)
     click.echo(f"{sum(loaded)} runs loaded into {store.root}, {len(loaded) - sum(loaded)} were there")
     if problems:
         raise UserError(f"{len(problems)} records were left out; the first: {problems[0]}")

@@ -75,7 +75,7 @@ def prepare(
                 fill(scratch, source, tokenizer, jobs, skip_broken, display or Quiet())
             os.replace(scratch, folder)
     except OSError as error:
-        problem = one_line(error, "--root")
+        problem = one_line(error, {"--root": root})
         raise UserError(f"{problem}; what was done is kept, the same call goes on") from None
     return Prepared(folder, Tokens(folder).manifest)
 

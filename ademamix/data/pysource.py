@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ademamix.checkout import checkout, data_root
 from ademamix.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +32,44 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Each package's installed public version: with the names, the identity of the data."""
+    """Each package's public version: with the names, the identity of this machine's corpus.
+
+    The installed versions; or those of requirements.lock, which committed runs were trained on, where a
+    corpus of these is prepared already (copied from another machine, for example).
+    """
+    here, recorded = installed(), locked()
+    return recorded if recorded != here and prepared(recorded) else here
+
+
+def prepared(packages: dict[str, str]) -> bool:
+    """Whether a corpus of these versions is in the data root."""
+    from ademamix.data.sets import Pysource
+
+    return (Pysource(packages=packages).folder(data_root()) / "manifest.json").exists()
+
+
+def locked() -> dict[str, str]:
+    """The versions of the packages that requirements.lock pins."""
+    pins = {}
+    for line in (checkout() / "requirements.lock").read_text().splitlines():
+        name, _, version = line.partition(" ")[0].partition("==")
+        if name in PACKAGES:
+            pins[name] = version.partition("+")[0]
+    return {name: pins.get(name, "") for name in PACKAGES}
+
+
+def differences(recorded: dict[str, str]) -> str:
+    """Which packages are here in other versions: 'torch 2.14.0 (recorded: 2.15.0)'; '' where none."""
+    here = versions()
+    return ", ".join(
+        f"{name} {here.get(name)} (recorded: {version})"
+        for name, version in recorded.items()
+        if here.get(name) != version
+    )
+
+
+def installed() -> dict[str, str]:
+    """Each package's installed public version."""
     found = {}
     for name in PACKAGES:
         try:

@@ -45,6 +45,10 @@ class DataConfig(Variant):
         """Where it is, or would be, under the data root."""
         raise NotImplementedError
 
+    def differs(self) -> str:
+        """In what this set is not the one that this machine has of its kind; '' when it is."""
+        return ""
+
     def refuse_elsewhere(self, root: Path) -> None:
         """Raise UserError, which says what to do, where it cannot be made on this machine."""
 
@@ -106,13 +110,16 @@ class Pysource(Text):
         name = f"pysource-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
         return root / (name if self.tokenizer == "bytes" else f"{name}-{self.tokenizer}")
 
-    def refuse_elsewhere(self, root: Path) -> None:
-        from ademamix.data.pysource import versions
+    def differs(self) -> str:
+        from ademamix.data.pysource import differences
 
-        if self.packages != versions():
+        return differences(self.packages)
+
+    def refuse_elsewhere(self, root: Path) -> None:
+        if other := self.differs():
             raise UserError(
-                "the installed packages are not those whose sources this run trains on; "
-                "install requirements.lock"
+                f"this run trains on the sources of other packages than are installed: {other}; install "
+                f"requirements.lock, or put the corpus of the recorded versions at {self.folder(root)}"
             )
 
     def prepare(self, folder: Path) -> None:

@@ -112,7 +112,7 @@ def take(
             _fill(scratch, found, vocabulary, told)
             os.replace(scratch, folder)
         except OSError as error:
-            raise UserError(one_line(error, "--root")) from None
+            raise UserError(one_line(error, {"--root": root})) from None
         finally:
             for path in scratch.glob("*"):
                 path.unlink()

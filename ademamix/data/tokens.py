@@ -9,15 +9,18 @@ Splits are `train`, `validation` and `reserve` (text that neither training nor v
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
 
 from ademamix.data.splits import SPLITS
 from ademamix.errors import UserError
+from ademamix.values import user_error
 
 SCHEMA = 1
 
@@ -59,13 +62,12 @@ class Tokens:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self.manifest = json.loads((folder / "manifest.json").read_text())
-        except FileNotFoundError:
+            self.manifest = json.loads((folder / "manifest.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"no token folder at {folder} (manifest.json is missing)") from None
-        except json.JSONDecodeError:
+        except ValueError:
             raise UserError(f"{folder / 'manifest.json'} is not valid JSON; prepare it again") from None
-        if self.manifest["schema"] > SCHEMA:
-            raise UserError(f"{folder} has a newer format than this code reads; update the code")
+        refuse_wrong_manifest(self.manifest, folder / "manifest.json")
 
     @property
     def vocabulary(self) -> int:
@@ -104,6 +106,49 @@ def token_dtype(vocabulary: int) -> np.dtype[Any]:
     """The smallest little-endian integer that holds every token."""
     name = "uint8" if vocabulary <= 2**8 else "uint16" if vocabulary <= 2**16 else "uint32"
     return np.dtype(name).newbyteorder("<")
+
+
+class Shard(BaseModel):
+    """An entry of a manifest."""
+
+    file: str
+    tokens: Annotated[int, Field(ge=0)]
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What every manifest has to say; others may say more."""
+
+    schema_: Annotated[int, Field(alias="schema")]
+    dtype: Literal["uint8", "uint16", "uint32"]
+    vocabulary: Annotated[int, Field(ge=1)]
+    splits: dict[str, list[Shard]]
+
+
+def refuse_wrong_manifest(data: Any, path: Path) -> None:
+    """Raise UserError where a manifest lacks something, or is of a newer schema."""
+    try:
+        found = Manifest.model_validate(data)
+    except ValidationError as error:
+        raise user_error(error, Manifest, data, str(path)) from None
+    if found.schema_ > SCHEMA:
+        raise UserError(f"{path.parent} has a newer format than this code reads; update the code")
+    if lacking := [name for name in SPLITS if name not in found.splits]:
+        raise UserError(f"{path}: splits: lacks {' and '.join(lacking)}; an empty one is []")
+
+
+def opened(folder: Path) -> Tokens:
+    """The token folder, read once for as long as its manifest stays as it is."""
+    try:
+        seen = (folder / "manifest.json").stat()
+    except OSError:
+        return Tokens(folder)  # which says what is wrong
+    return _opened(folder, seen.st_mtime_ns, seen.st_size)
+
+
+@cache
+def _opened(folder: Path, changed: int, size: int) -> Tokens:
+    return Tokens(folder)
 
 
 def write(

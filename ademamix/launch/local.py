@@ -51,6 +51,7 @@ class Local:
         schedule = Schedule(jobs)
         pool = Pool(self, store, data_root)
         with catching() as stop:
+            told = False
             try:
                 while not (stop and not pool.running):
                     self._start(schedule, pool, display, stop, more)
@@ -58,6 +59,7 @@ class Local:
                         break
                     if stop:
                         pool.terminate()
+                        told = told or _tell(display, len(pool.running))
                     pool.wait()
                     display.tick()
                     for job, exit_code in pool.ended():
@@ -77,6 +79,13 @@ class Local:
                 return
             pool.start(job)
             display.started(job)
+
+
+def _tell(display: Display, running: int) -> bool:
+    """Say at once that the signal was heard: an update may take minutes."""
+    if running:
+        display.stopping(running)
+    return True
 
 
 def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop) -> None:

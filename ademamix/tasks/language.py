@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import model_validator
 
-from ademamix.errors import UserError
 from ademamix.models.transformer import TransformerConfig
 from ademamix.spec import RunSpec
 from ademamix.values import Role, Steps
@@ -35,25 +34,33 @@ class LanguageRun(RunSpec):
 
         return LanguageTask(self, data_root, device)
 
-    def refuse_data(self, data_root: Path) -> None:
-        from ademamix.data.locate import ensure
-        from ademamix.data.tokens import Tokens
+    def refused_data(self, data_root: Path, until: int, repeat: bool) -> str:
+        from ademamix.data.tokens import opened
 
-        tokens = Tokens(ensure(self.data, data_root))
+        tokens = opened(self.data.folder(data_root))
         if tokens.vocabulary > self.model.vocabulary:
-            raise UserError(
+            return (
                 f"{tokens.folder} has {tokens.vocabulary} tokens, the model only {self.model.vocabulary}: "
                 f"--set model.vocabulary={tokens.vocabulary}, or other data"
             )
-        if (held := tokens.windows("train", self.sequence)) < self.batch:
-            raise UserError(
-                f"{tokens.folder} holds {held} windows of {self.sequence} tokens, fewer than a batch of "
+        there, wanted = tokens.windows("train", self.sequence), until * self.batch
+        if there < self.batch:
+            return (
+                f"{tokens.folder} holds {there} windows of {self.sequence} tokens, fewer than a batch of "
                 f"{self.batch}"
             )
-        if not tokens.windows("validation", self.sequence):
-            raise UserError(
-                f"the validation split of {tokens.folder} has no window of {self.sequence} tokens"
+        if there < wanted and not repeat:
+            return (
+                f"{tokens.folder} holds {there:,} windows of {self.sequence} tokens to train on, and it "
+                f"needs {wanted:,}; prepare more, or see them {wanted / there:.1f} times with --repeat-data"
             )
+        if not tokens.windows("validation", self.sequence):
+            return f"the validation split of {tokens.folder} has no window of {self.sequence} tokens"
+        fork = self.fork
+        batches = (fork.inject + 1) * self.batch if fork and fork.inject is not None else 0
+        if batches > tokens.windows("reserve", self.sequence):
+            return f"the reserve split of {tokens.folder} has no batch {fork.inject if fork else 0}"
+        return ""
 
     def resized(self, batch: Fraction, strict: bool) -> dict[str, Any]:
         """Less than one window per update is a shorter window: a batch is counted in tokens."""

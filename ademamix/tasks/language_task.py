@@ -37,7 +37,8 @@ class LanguageTask:
         self.spec = spec
         self.device = device
         self.tokens = Tokens(ensure(spec.data, data_root))
-        spec.refuse_data(data_root)
+        if why := spec.refused_data(data_root, until=1, repeat=True):
+            raise UserError(why)
         self.train = self.tokens.split("train", spec.sequence)
         self._block = -1
         self._indices = np.empty((0, spec.batch), dtype=np.int64)

@@ -9,7 +9,7 @@ from types import TracebackType
 import torch
 
 from ademamix.quantities import Quantity
-from ademamix.store import Outcome, Run
+from ademamix.store import CLOCK, Outcome, Run
 from ademamix.tasks import Task
 from ademamix.training import checkpoint
 from ademamix.training.job import Job
@@ -69,6 +69,7 @@ class Session:
                 if self._metrics:
                     self._metrics.end_before(self.diverged, row)
                 return
+            row = row and {**row, **trainer.scheduled(), CLOCK: round(self.seconds, 1)}
         if seen := trainer.observe():
             row = (row or {"step": t}) | {str(name): rounded(value) for name, value in seen.items()}
         if row and self._metrics:
@@ -90,6 +91,11 @@ class Session:
             self._metrics.sync()
             checkpoint.save(self.run, self.trainer.step, self.trainer.state())
         self._saved = self._since = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far, over all resumes."""
+        return self.trainer.seconds + time.monotonic() - self._since
 
     def _count_time(self) -> None:
         now = time.monotonic()
@@ -123,7 +129,7 @@ class Session:
             )
         )
         last = {trainer.step} if self.job.spec.schedule.EXTENDABLE else set()
-        self.run.remove_checkpoints_except(self.job.keep | last)
+        self.run.remove_checkpoints_except(self.job.keep | last | self.run.kept())
 
 
 def observe_later(
@@ -131,7 +137,7 @@ def observe_later(
 ) -> None:
     """Measure what a finished run lacks from its kept checkpoints; add it to its rows and its outcome."""
     trainer = Trainer(job, task)
-    rows = {int(row["step"] or 0): row for row in run.metrics()}
+    rows = {int(row["step"] or 0): row for row in run.rows()}
     observed = {name: set(steps) for name, steps in outcome.observed.items()}
     for step in sorted(set().union(*wanted.values())):
         state = checkpoint.load(run, step, task.device)

@@ -57,6 +57,12 @@ class Trainer:
         self.losses.add(loss, norm)
         self.step = t
 
+    def scheduled(self) -> dict[str, float]:
+        """What the last update was made with of all that changes over the steps: lr, α(t), β3(t)."""
+        found = {"lr": self.job.spec.schedule.at(self.step, self.job.spec.optimizer.lr)}
+        found |= getattr(self.optimizer, "scheduled", dict)()
+        return {name: float(f"{value:.9g}") for name, value in found.items()}
+
     def _backward(self, t: int) -> Tensor:
         """Accumulate the gradient of the mean loss over the whole batch of update t; returns that loss."""
         batch = self.job.spec.batch

@@ -43,7 +43,7 @@ def work(job: Job, store_root: Path, data_root: Path, device: str, threads: int)
         except UserError as error:
             _fail(run, str(error))
         except OSError as error:
-            _fail(run, one_line(error, "--runs DIR"))
+            _fail(run, one_line(error, {"--runs DIR": store_root, "--data DIR": data_root}))
         except Exception:
             _fail(run, traceback.format_exc())
         return FAILED

@@ -27,6 +27,9 @@ class Recorder:
     def skipped(self, job: Job) -> None:
         self.events.append(("skipped", job.spec.id))
 
+    def stopping(self, running: int) -> None:
+        self.events.append(("stopping", str(running)))
+
 
 def job(spec: RunSpec, keep: frozenset[int] = frozenset()) -> Job:
     return Job(spec, until=30, keep=keep, forks={}, observe={}, log_every=10, checkpoint_seconds=60)
