@@ -35,12 +35,15 @@ def run(command: str) -> None:
     name, *words = shlex.split(command)
     assert name == "ademamix"
     if words[0] != "run":
-        cli.main(words, prog_name=name, standalone_mode=False)
+        try:
+            cli.main(words, prog_name=name, standalone_mode=False)
+        except SystemExit as done:
+            assert not done.code
         return
     at = {**os.environ, "PYTHONPATH": str(checkout())}
     call = [sys.executable, "-m", name, *words]
-    done = subprocess.run(call, env=at, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    trained = subprocess.run(call, env=at, capture_output=True, text=True, timeout=600)
+    assert trained.returncode == 0, trained.stderr
 
 
 def test_the_pages_commands_lead_to_figure_12(
@@ -63,9 +66,9 @@ def test_the_pages_commands_lead_to_figure_12(
     assert "made: data/my-text: " in said.replace(str(tmp_path) + "/", "")
     assert "right: " in said
     assert said.count(tokens.digest) >= 2
-    table = pd.read_csv(tmp_path / "out" / "mini" / "figure-12.csv")
+    table = pd.read_csv(tmp_path / "out" / "mini" / "figure-12a.csv")
     assert table["series"].nunique() == 8
-    assert 5 < table["y"].min() < table["y"].max() < 6.2  # ln 400 is 6.0, before anything is learnt
+    assert 4 < table["y"].min() < table["y"].max() < 6.2  # from ln 400, 6.0, downwards
     assert {path.suffix for path in (tmp_path / "out" / "mini").glob("figure-12a.*")} == {
         ".png",
         ".pdf",
