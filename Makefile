@@ -5,6 +5,7 @@
 # make sweep FILE=mine.yaml hyperparameters of your own (docs/sweeps.md)
 #
 # SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
+# LAUNCHER=slurm CLUSTER=configs/clusters/NAME.yaml  WAIT=1  DRY_RUN=1  RETRY=1    (docs/running-on-slurm.md)
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
 # PYTHON=EXE  use this interpreter as it is and install nothing
 
@@ -24,14 +25,16 @@ RUN := $(PYTHON) -m ademamix
 STORE := $(if $(RUNS),--runs "$(RUNS)")
 WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
-         $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS)) \
+         $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(CLUSTER),--cluster "$(CLUSTER)") \
+         $(if $(WAIT),--wait) $(if $(DRY_RUN),--dry-run) $(if $(RETRY),--retry)
 
-.PHONY: help setup figures tables sweep plan status plots claims docs report export import bench test lint types \
-        pytest
+.PHONY: help setup figures tables sweep plan status plots claims docs report export import bench
+.PHONY: test lint types pytest test-slurm
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -10
 
 setup: $(SETUP)
 
@@ -98,3 +101,7 @@ types: $(SETUP)
 
 pytest: $(SETUP)
 	@$(PYTHON) -m pytest -n auto --dist loadfile
+
+# A real Slurm on this machine, started for the tests; they say so and are skipped where it cannot be.
+test-slurm: $(SETUP)
+	@$(PYTHON) -m pytest tests/slurm -m slurm -rs

@@ -1,4 +1,4 @@
-"""Asking a run to stop: a signal, or a file in its folder, sets a flag that the loop reads at the step boundary."""
+"""Asking a run to stop: a signal, or a file in its folder, sets a flag that is read at the step boundary."""
 
 import signal
 import time

@@ -22,8 +22,8 @@ from ademamix.tasks import Task
 from ademamix.training import checkpoint
 from ademamix.training.job import FAILED, HELD, Job
 from ademamix.training.observe import refuse_unmeasurable, weights_needed
-from ademamix.training.session import Session, observe_later
 from ademamix.training.ranks import ALONE, Ranks
+from ademamix.training.session import Session, observe_later
 from ademamix.training.stop import Asked, Stop, catching
 from ademamix.training.trainer import Trainer
 
