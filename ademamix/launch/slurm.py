@@ -111,9 +111,10 @@ class Turn:
         self.broken: set[str] = set()  # failed, and not to be sent again
         self.left: set[str] = set()  # branches of those
         self.waiting: set[str] = set()  # held by a file, or taken out of the queue by somebody
-        self.sent: set[str] = set()  # by this call
+        self.seen: set[str] = set()  # in the queue, at some look of this call
         self.live: dict[str, str] = {}  # run → the task in the queue that is to train it
-        self._shown: set[str] = set()
+        self._shown: set[str] = set()  # on display
+        self._told: set[str] = set()  # how they ended
 
     @property
     def failed(self) -> tuple[Job, ...]:
@@ -139,6 +140,7 @@ class Turn:
                 self._take_note(submission, states)
             self.assess(self.live)
             self.live |= self.send(self.live, self._submit)
+            self.seen |= self.live.keys()
         self._show()
 
     def states(self, submissions: Sequence[Submission]) -> dict[str, State]:
@@ -184,7 +186,7 @@ class Turn:
         """Say of the runs of a task that has ended why it left them, where the task could not say so."""
         open_runs = [run for run in runs if run.outcome() is None]
         if state in UNASKED:
-            self.waiting |= {run.id for run in open_runs if run.id in self.jobs and run.id in self.sent}
+            self.waiting |= {run.id for run in open_runs if run.id in self.seen}
         if not (why := reason(state)):
             return
         begun_runs = [run for run in open_runs if _since(run.metrics_path, submission.sent)]
@@ -205,7 +207,7 @@ class Turn:
                 self.done.add(id)
             elif run.stop_path.exists():
                 self.waiting.add(id)
-            elif id not in live and run.failure() and (id in self.sent or run.fails_alike):
+            elif id not in live and run.failure() and (id in self.seen or run.fails_alike):
                 self.broken.add(id)
         self.left = {job.spec.id for job in left_out(tuple(self.jobs.values()), self.broken)}
         self.waiting |= {job.spec.id for job in left_out(tuple(self.jobs.values()), self.waiting)}
@@ -240,7 +242,6 @@ class Turn:
             self.submissions.forget(submission)
             raise
         self.submissions.write(submission.model_copy(update={"job": job}))
-        self.sent |= steps.keys()
         return job
 
     def watch(self, stop: Stop) -> None:
@@ -256,18 +257,19 @@ class Turn:
         if not (self.display and self.of.wait):
             return
         for id, job in self.jobs.items():
-            ended = id in self.done or id in self.broken or (id in self.waiting and id not in self.live)
+            if id in self._told:
+                continue
+            ended = id in self.done | self.broken or (id in self.waiting and id not in self.live)
             begins = id in self.live and self.store.run(id).status()[0] == "running"
-            if id not in self._shown and (begins or (ended and id in self.sent)):
+            if id not in self._shown and (begins or (ended and id in self.seen)):
                 self._shown.add(id)
                 self.display.started(job)
             if ended and id in self._shown:
                 self.display.ended(job, id in self.broken)
-                self._shown.discard(id)
-                self.sent.discard(id) if id in self.done else None
-            elif id in self.left and id not in self._shown:
-                self._shown.add(id)
+                self._told.add(id)
+            elif id in self.left:
                 self.display.skipped(job)
+                self._told.add(id)
 
 
 def need(job: Job) -> Need:
