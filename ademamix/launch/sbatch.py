@@ -21,7 +21,7 @@ from submitit.slurm.slurm import SlurmExecutor, SlurmJob, _make_sbatch_string
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.launch.cluster import Cluster, Resources
-from ademamix.launch.node import Assignment, carry_out
+from ademamix.launch.node import carry_out
 from ademamix.launch.scheduler import Order, Unanswered
 from ademamix.launch.states import State, accounted, joined, queued
 
@@ -116,15 +116,10 @@ class Slurm:
         self.cluster = cluster
 
     def submit(self, order: Order) -> str:
-        tasks = [
-            Assignment(jobs, order.store_root, order.data_root, order.device, order.batch.shape.threads,
-                       self.cluster.requeue)
-            for jobs in order.batch.tasks
-        ]  # fmt: skip
         said = io.StringIO()  # submitit prints what sbatch says, which comes as one line below
         try:
             with contextlib.redirect_stderr(said), outside_of_jobs():
-                jobs = executor(order, self.cluster).map_array(carry_out, tasks)
+                jobs = executor(order, self.cluster).map_array(carry_out, order.assignments)
         except (FailedJobError, FailedSubmissionError) as error:
             away = any(sign in str(error) for sign in _AWAY)
             raise (Unanswered if away else UserError)(refusal(str(error), self.cluster.name)) from None

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ademamix.errors import UserError
 from ademamix.launch.batches import Batch
+from ademamix.launch.node import Assignment
 from ademamix.launch.states import State
 
 
@@ -20,6 +21,7 @@ class Order:
         folder: for their logs, and what they are told.
         store_root, data_root: where runs and prepared data are, on the nodes.
         device: 'cpu' or 'cuda'.
+        requeue: whether tasks go back to the queue when they are warned.
     """
 
     name: str
@@ -28,6 +30,16 @@ class Order:
     store_root: Path
     data_root: Path
     device: str
+    requeue: bool
+
+    @property
+    def assignments(self) -> list[Assignment]:
+        """What each task is told."""
+        threads = self.batch.shape.threads
+        return [
+            Assignment(jobs, self.store_root, self.data_root, self.device, threads, self.requeue)
+            for jobs in self.batch.tasks
+        ]
 
 
 class Unanswered(UserError):

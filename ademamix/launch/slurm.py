@@ -26,7 +26,8 @@ from ademamix.training.job import Job
 from ademamix.training.stop import Stop, catching
 
 TICK = 0.5  # seconds between looks at the runs' metrics, with --wait
-UNASKED = frozenset({State.CANCELLED, State.MISSING})  # what ended so is left to the next call
+# What a task that ended so has left undone is left to the next call: this one did not ask for the end.
+UNASKED = frozenset({State.CANCELLED, State.MISSING, State.DONE})
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class OnCluster:
             store_root=there.store or store.root.absolute(),
             data_root=there.data or data_root.absolute(),
             device="cuda" if batch.shape.gpus else "cpu",
+            requeue=self.cluster.requeue,
         )
 
 
