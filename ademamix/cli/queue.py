@@ -129,12 +129,12 @@ def _live_tasks(
     sent: list[Submission], scheduler: Scheduler, asked: set[str] | None
 ) -> dict[str, tuple[str, ...]]:
     known = scheduler.states({s.job for s in sent if s.job and not s.over})
+    states = states_of(sent, known)
     return {
         task: ids
         for submission in sent
-        if not submission.over
-        for task, state in states_of(submission, known).items()
-        if state in LIVE and ((ids := submission.runs[task]) and (asked is None or not asked.isdisjoint(ids)))
+        for task, ids in submission.runs.items()
+        if states[task] in LIVE and (asked is None or not asked.isdisjoint(ids))
     }
 
 

@@ -12,7 +12,7 @@ from ademamix.models import ModelConfig
 from ademamix.paper.runs import setups
 from ademamix.paper.setups import PAPER_HORIZON, Setup
 from ademamix.scale import Scale
-from ademamix.values import Frozen, Number, Positive, Steps, user_error
+from ademamix.values import Frozen, NonNegative, Number, Positive, Steps, user_error
 
 SECONDS = 60
 
@@ -95,7 +95,7 @@ class Cluster(Resources):
     data: Path | None = None
     on_nodes: Places = Places()
     setup: tuple[str, ...] = ()
-    pack_minutes: Number = 30
+    pack_minutes: NonNegative = 30
     max_queued: Steps = 100
     array: Steps = 1000
     running: Steps | None = None

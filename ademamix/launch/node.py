@@ -80,8 +80,10 @@ def _train_all(task: Assignment, stop: Stop) -> int:
 
 
 def _train(job: Job, task: Assignment, device: str, ranks: "Ranks", stop: Stop) -> int:
+    from ademamix.training.machine import code as of_the_checkout
     from ademamix.training.worker import work
 
+    of_the_checkout()  # remembered, as it is when the job begins
     code = work(job, task.store_root, task.data_root, device, task.threads, ranks, stop)
     if ranks.first:
         run = Store(task.store_root).run(job.spec.id)

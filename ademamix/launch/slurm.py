@@ -146,10 +146,9 @@ class Turn:
         self._show()
 
     def states(self, submissions: Sequence[Submission]) -> dict[str, State]:
-        """Task → state, for all that were sent and are not known to have ended."""
+        """Task → state, for all that were sent."""
         asked = {s.job for s in submissions if s.job and not s.over}
-        known = self.of.scheduler.states(asked)
-        return {task: state for s in submissions if not s.over for task, state in states_of(s, known).items()}
+        return states_of(submissions, self.of.scheduler.states(asked))
 
     def _found_again(self, submissions: list[Submission]) -> list[Submission]:
         """Those whose sender did not come to write down the job's id: it has one, or it was never sent."""
@@ -176,7 +175,8 @@ class Turn:
             elif task not in ended:
                 ended[task] = state
                 if state is State.NEVER:  # some clusters let it hang in the queue
-                    self.of.scheduler.cancel([task])
+                    with suppress(UserError):  # others have done it
+                        self.of.scheduler.cancel([task])
                 self._settle([self.store.run(id) for id in runs], state, submission)
         if ended != submission.ended:
             submission = submission.model_copy(update={"ended": ended})

@@ -52,12 +52,11 @@ def standings(store: Store, scheduler: Scheduler) -> Standings:
         answer = scheduler.states(asked)
     except Unanswered:
         answer, answered = {}, False
-    state_of: dict[str, State | str] = {}
-    for submission in known:
-        states = states_of(submission, answer)
-        state_of |= {
-            task: state if answered or task in submission.ended else UNKNOWN for task, state in states.items()
-        }
+    over = {task for s in known for task in s.ended}
+    state_of: dict[str, State | str] = {
+        task: state if answered or task in over else UNKNOWN
+        for task, state in states_of(known, answer).items()
+    }
     last = {run: task for s in known for task, runs in s.runs.items() for run in runs}
     runs = [
         Standing(run, task, state_of[task], advice(store.run(run), state_of[task]))

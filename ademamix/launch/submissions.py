@@ -18,7 +18,7 @@ from ademamix import owner
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
 from ademamix.launch.batches import Batch, task_ids
-from ademamix.launch.states import State
+from ademamix.launch.states import LIVE, State
 from ademamix.store import Store
 from ademamix.values import Frozen
 
@@ -114,14 +114,22 @@ def begun(batch: Batch, steps: Mapping[str, int]) -> Submission:
     )
 
 
-def states_of(submission: Submission, known: Mapping[str, State]) -> dict[str, State]:
-    """Task → state, from what the cluster knows: a new one it has not heard of waits."""
-    new = time.time() - submission.sent < UNHEARD_OF
-    unknown = State.PENDING if new else State.MISSING
-    return {
-        task: submission.ended.get(task) or _trusted(known.get(task, unknown), new)
-        for task in submission.runs
-    }
+def states_of(submissions: Iterable[Submission], known: Mapping[str, State]) -> dict[str, State]:
+    """Task → state, from what the cluster knows of those that are not over, and what was noted of the rest.
+
+    One that was cancelled because the task it waits for did not succeed is told from one that somebody
+    cancelled.
+    """
+    found: dict[str, State] = {}
+    for submission in submissions:
+        new = time.time() - submission.sent < UNHEARD_OF
+        unknown = State.PENDING if new else State.MISSING
+        before = found.get(submission.after or "", State.DONE)
+        for task in submission.runs:
+            state = submission.ended.get(task) or _trusted(known.get(task, unknown), new)
+            in_vain = state is State.CANCELLED and before not in (*LIVE, State.DONE)
+            found[task] = State.NEVER if in_vain else state
+    return found
 
 
 def _trusted(state: State, new: bool) -> State:
