@@ -86,12 +86,6 @@ def launch(of: Cluster, jobs: Sequence[Job], store: Store, data: Path, wait: boo
     return OnCluster(Slurm(of), of, AT, wait).launch(jobs, store, data, Recorder())
 
 
-class TestOnSlurm(Contract):
-    @pytest.fixture
-    def make(self, interrupted: "Interrupted") -> Make:
-        return lambda: OnCluster(Slurm(ONE_NODE), ONE_NODE, AT, wait=True)
-
-
 # --- interrupted jobs: begun together, in the background, and looked at at the end
 
 
@@ -115,11 +109,11 @@ class Interrupted:
 
 @pytest.fixture(scope="module")
 def interrupted(slurm: Path, data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
-    """Four jobs that train: one will meet its time limit, the others what the tests do to them."""
+    """Four jobs that train until something happens to them."""
     store = Store(tmp_path_factory.mktemp("interrupted"))
-    slow = ("export PAUSE=0.4",)
+    slow = ("export PAUSE=0.5",)
     clusters = {
-        "limit": cluster(minutes=2, signal_seconds=60, setup=slow),
+        "limit": cluster(minutes=60, signal_seconds=60, setup=slow),
         "preempted": cluster(partition="low", cpus=6, setup=slow),
         "killed": cluster(setup=slow),
         "cancelled": cluster(setup=slow),
@@ -152,10 +146,11 @@ def _long(spec: RunSpec) -> Job:
     return Job(spec, 200, frozenset({200}), {}, {}, log_every=1, checkpoint_seconds=1)
 
 
-def test_jobs_are_killed_cancelled_and_preempted(interrupted: Interrupted) -> None:
-    """A SIGKILL, an scancel, and a job that needs the place of one in a partition that may be preempted."""
-    for name in ("killed", "cancelled", "preempted"):
+def test_jobs_meet_their_limit_and_are_killed_cancelled_and_preempted(interrupted: Interrupted) -> None:
+    """A time limit, a SIGKILL, an scancel, and a job that needs the place of one that may be preempted."""
+    for name in interrupted.jobs:
         until(f"{name} trains", lambda name=name: interrupted.trains(name))  # type: ignore[misc]
+    shorten(interrupted.task("limit"))
     command("scancel", "--signal=KILL", interrupted.task("killed"))
     command("scancel", interrupted.task("cancelled"))
     high = command(
@@ -169,14 +164,25 @@ def test_jobs_are_killed_cancelled_and_preempted(interrupted: Interrupted) -> No
 
     until("killed and cancelled are known to be", ended)
     until("the other job has run", lambda: "COMPLETED" in command("sacct", "-nPX", "-o", "State", "-j", high))
-    said = command("scontrol", "show", "job", interrupted.task("preempted"))
-    assert "Restarts=1" in said  # it has requeued itself, with a checkpoint
-    steps = interrupted.store.run(interrupted.jobs["preempted"].spec.id).checkpoint_steps()
-    assert steps
+    for name in ("preempted", "limit"):  # they have requeued themselves, with a checkpoint
+        until(f"{name} is requeued", lambda name=name: restarts(interrupted.task(name)))  # type: ignore[misc]
+        assert interrupted.store.run(interrupted.jobs[name].spec.id).checkpoint_steps()
+    command("scontrol", "update", f"JobId={interrupted.task('limit')}", "TimeLimit=60")
     # A later call goes on from the last checkpoint, as fast as it can.
     fast = cluster()
     again = [interrupted.jobs[name] for name in ("killed", "cancelled")]
     assert ids(launch(fast, again, interrupted.store, interrupted.data).pending) == ids(again)
+
+
+def shorten(task: str) -> None:
+    """Bring a job's end so near that it is warned within a minute."""
+    elapsed = command("squeue", "-h", "-j", task, "-o", "%M").split(":")
+    minutes = sum(int(part) * 60**place for place, part in enumerate(reversed(elapsed))) // 60
+    command("scontrol", "update", f"JobId={task}", f"TimeLimit={minutes + 2}")
+
+
+def restarts(task: str) -> bool:
+    return "Restarts=0" not in command("scontrol", "show", "job", task)
 
 
 # --- many short runs
@@ -288,6 +294,15 @@ def test_what_sbatch_refuses_is_one_line(
     assert not Submissions(Store(tmp_path)).all()
 
 
+# --- what every launcher does
+
+
+class TestOnSlurm(Contract):
+    @pytest.fixture
+    def make(self, interrupted: "Interrupted") -> Make:
+        return lambda: OnCluster(Slurm(ONE_NODE), ONE_NODE, AT, wait=True)
+
+
 # --- figures
 
 
@@ -315,13 +330,8 @@ def test_interrupted_runs_are_bit_for_bit_what_they_are_without(
 ) -> None:
     from ademamix.training.worker import work
 
-    of = cluster(minutes=2, signal_seconds=60)
-    assert (
-        launch(of, list(interrupted.jobs.values()), interrupted.store, interrupted.data, wait=True)
-        == Launched()
-    )
-    limit = command("sacct", "-n", "-P", "-X", "-D", "-o", "State", "-j", interrupted.task("limit"))
-    assert len(limit.splitlines()) > 1  # it was warned before its limit, requeued itself, and went on
+    jobs = list(interrupted.jobs.values())
+    assert launch(cluster(), jobs, interrupted.store, interrupted.data, wait=True) == Launched()
     for each in interrupted.jobs.values():
         assert work(each, tmp_path, interrupted.data, "cpu", 1) == 0
         straight, found = (s.run(each.spec.id) for s in (Store(tmp_path), interrupted.store))
