@@ -1,6 +1,7 @@
 """Launching on a cluster as a user meets it: options, the verbs of the queue, mistakes in one line."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -20,14 +21,16 @@ ONE_NODE = str(checkout() / "configs" / "clusters" / "one-node.yaml")
 @pytest.fixture
 def no_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without Slurm's commands."""
-    monkeypatch.setenv("PATH", os.path.dirname(os.sys.executable))  # type: ignore[attr-defined]
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
 
 
 def call(*args: str | Path) -> None:
+    code = None
     try:
         cli.main([str(arg) for arg in args], prog_name="ademamix", standalone_mode=False)
     except SystemExit as end:
-        assert not end.code
+        code = end.code
+    assert not code
 
 
 def sent(store: Store, *runs: str, **fields: object) -> Submission:
@@ -102,8 +105,8 @@ def test_without_slurm_it_trains_right_here(
     launched = []
     monkeypatch.setattr(Local, "launch", lambda self, jobs, *_: launched.extend(jobs) or Launched())
     monkeypatch.setattr("ademamix.cli.pipeline.ensure", lambda *_: None)
-    call("run", "--figure", "12b", "--scale", "smoke", "--only", "", "--cluster", ONE_NODE, "--launcher", "slurm",
-         "--runs", tmp_path)  # fmt: skip
+    where = ("--scale", "smoke", "--cluster", ONE_NODE, "--launcher", "slurm", "--runs", tmp_path)
+    call("run", "--figure", "12b", "--only", "", *where)
     assert len(launched) == 6
     assert "no sbatch here: training on this machine" in capsys.readouterr().err
 

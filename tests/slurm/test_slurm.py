@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ademamix import owner
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.launch.batches import minutes
@@ -151,7 +152,10 @@ def test_jobs_meet_their_limit_and_are_killed_cancelled_and_preempted(interrupte
     for name in interrupted.jobs:
         until(f"{name} trains", lambda name=name: interrupted.trains(name))  # type: ignore[misc]
     shorten(interrupted.task("limit"))
-    command("scancel", "--signal=KILL", interrupted.task("killed"))
+    victim = owner.of(interrupted.store.run(interrupted.jobs["killed"].spec.id).folder)
+    assert victim is not None
+    assert victim.job == interrupted.task("killed")
+    os.kill(victim.process, signal.SIGKILL)
     command("scancel", interrupted.task("cancelled"))
     high = command(
         "sbatch", "--parsable", "-p", "high", "-n1", "-c", "6", "-o", "/dev/null", "--wrap", "sleep 1"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import ademamix.launch.warm  # noqa: F401 (what each fork would import on its own)
 from ademamix.quantities import ValidationLoss
 from ademamix.spec import RunSpec
 from ademamix.store import Store
