@@ -282,12 +282,22 @@ def test_a_refusal_leaves_nothing_behind(told: Told, store: Store, adamw_spec: R
         launch(told, [job(adamw_spec)], store)
 
 
-def test_sbatchs_reasons_are_one_line() -> None:
-    said = "sbatch: error: invalid partition specified: x\nsbatch: error: Batch job submission failed: No"
-    assert refusal(said, "c") == (
-        "cluster c: sbatch refuses: invalid partition specified: x; Batch job submission failed: No; "
-        "see its cluster file"
-    )
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "sbatch: error: invalid partition specified: x\nsbatch: error: Batch job submission failed: No",
+            "invalid partition specified: x; Batch job submission failed: No",
+        ),
+        (
+            "sbatch: error: Batch job submission failed: Invalid account or account/partition combination",
+            "Batch job submission failed: Invalid account or account/partition combination",
+        ),
+        ("", "no reason was given"),
+    ],
+)
+def test_sbatchs_reasons_are_one_line(said: str, reason: str) -> None:
+    assert refusal(said, "c") == f"cluster c: sbatch refuses: {reason}; see its cluster file"
 
 
 def test_another_login_node_sends_at_the_moment(

@@ -281,10 +281,7 @@ def test_a_pending_trunk_that_is_cancelled(
     [
         ({"partition": "absent"}, "invalid partition specified: absent"),
         ({"memory_gb": 1e6}, "Memory specification can not be satisfied"),
-        (
-            {"nodes": 9},
-            "Node count specification invalid|More processors requested than permitted|Requested node",
-        ),
+        ({"constraint": "absent"}, "Invalid feature specification"),
     ],
 )
 def test_what_sbatch_refuses_is_one_line(
