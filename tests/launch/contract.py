@@ -67,7 +67,7 @@ class Contract:
         assert done.exit_code == 0
         assert not done.pending
         assert ids(done.failed) == {broken.id, of_broken.id}
-        assert "no data" in store.run(broken.id).failure_path.read_text()
+        assert "token folder" in store.run(broken.id).failure_path.read_text()
         assert ("failed", broken.id) in display.events
         assert ("skipped", of_broken.id) in display.events
         assert {("ended", spec.id) for spec in (trunk, branch, wild)} <= set(display.events)
