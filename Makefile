@@ -12,6 +12,7 @@
 # make setup                the environment, which every other target makes when it is missing
 #
 # SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  DEVICE=cpu|cuda  SEEDS=0,1,2
+# LAUNCHER=slurm CLUSTER=configs/clusters/NAME.yaml  WAIT=1  DRY_RUN=1  RETRY=1    (docs/running-on-slurm.md)
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
 # PYTHON=EXE  use this interpreter as it is and install nothing
 # One run outside any figure, overrides and more: python -m ademamix --help
@@ -32,11 +33,13 @@ RUN := $(PYTHON) -m ademamix
 STORE := $(if $(RUNS),--runs "$(RUNS)")
 WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
-         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(SEEDS),--seeds $(SEEDS))
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(SEEDS),--seeds $(SEEDS)) \
+         $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(CLUSTER),--cluster "$(CLUSTER)") \
+         $(if $(WAIT),--wait) $(if $(DRY_RUN),--dry-run) $(if $(RETRY),--retry)
 FIGURES := $(if $(FIGURE),--figure "$(FIGURE)")
 
 .PHONY: help setup figures tables sweep plan status runs plots claims docs report export import bench test lint types \
-        pytest
+        pytest test-slurm
 .DEFAULT_GOAL := help
 
 help:
@@ -110,3 +113,7 @@ types: $(SETUP)
 
 pytest: $(SETUP)
 	@$(PYTHON) -m pytest -n auto --dist loadfile
+
+# A real Slurm on this machine, started for the tests; they say so and are skipped where it cannot be.
+test-slurm: $(SETUP)
+	@$(PYTHON) -m pytest tests/slurm -m slurm -rs

@@ -234,15 +234,16 @@ def cost(w: Wanted, scale: Scale, forks: int = 0) -> Cost:
     checkpoints = max(2, len(w.keep) + forks)  # two to resume from, while it trains
     size = checkpoints * BYTES_PER_PARAMETER * w.spec.model.parameters()
     return Cost(
-        hours=_hours(w.flops, scale),
+        hours=hours(w.flops, scale),
         disk_bytes=size + BYTES_PER_LINE * w.new_steps // scale.log_every,
     )
 
 
 def hours_from_scratch(wanted: Iterable[Wanted], scale: Scale) -> float:
     """Hours of one worker if every curve that a figure shows were trained from its first step."""
-    return _hours(sum(w.flops_from_scratch for w in wanted), scale)
+    return hours(sum(w.flops_from_scratch for w in wanted), scale)
 
 
-def _hours(flops: float, scale: Scale) -> float:
+def hours(flops: float, scale: Scale) -> float:
+    """Hours of one worker for so many operations, from its peak and utilisation."""
     return flops / (scale.machine.peak_flops * scale.machine.utilisation) / 3600

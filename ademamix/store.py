@@ -10,6 +10,8 @@ runs/
     checkpoints/         see training/checkpoint.py
     outcome.json         the completeness marker, written last: finished or diverged
     failure.txt          the traceback of a run that crashed
+    failure-before.txt   that of the attempt before
+    stop                 made by somebody who wants the run to stop: it is not trained while this is there
     lock                 held by the process that trains the run
     owner.json           which process that is; touched as long as it lives (see owner.py)
 """
@@ -17,6 +19,7 @@ runs/
 import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -147,6 +150,8 @@ class Run:
         self.metrics_path = folder / "metrics.jsonl"
         self.checkpoints = folder / "checkpoints"
         self.failure_path = folder / "failure.txt"
+        self.failure_before_path = folder / "failure-before.txt"
+        self.stop_path = folder / "stop"
 
     @cached_property
     def lock(self) -> FileLock:
@@ -196,7 +201,7 @@ class Run:
 
     def finish(self, outcome: Outcome) -> None:
         """Write the completeness marker, over the rows that are there."""
-        self.failure_path.unlink(missing_ok=True)
+        self.forget_failures()
         seal = outcome.seal_with(self.metrics())
         write_json(self.folder / "outcome.json", {"schema": SCHEMA, **outcome.as_json(), SEAL: seal})
 
@@ -206,11 +211,26 @@ class Run:
 
     def failure(self) -> str:
         """The last line of why the run failed; empty when nothing is known."""
-        try:
-            lines = self.failure_path.read_text().strip().splitlines()
-        except FileNotFoundError:
-            return ""
-        return lines[-1] if lines else ""
+        return _last_line(self.failure_path)
+
+    def fail(self, message: str) -> None:
+        """Say why the run failed."""
+        write_atomically(self.failure_path, (message.rstrip() + "\n").encode())
+
+    def try_again(self) -> None:
+        """Begin another attempt; how the last one failed is remembered until the run is complete."""
+        with suppress(FileNotFoundError):
+            self.failure_path.replace(self.failure_before_path)
+
+    @property
+    def fails_alike(self) -> bool:
+        """Whether the last two attempts failed in the same way: a third one would, too."""
+        return bool(self.failure()) and self.failure() == _last_line(self.failure_before_path)
+
+    def forget_failures(self) -> None:
+        """As if it had never failed."""
+        self.failure_path.unlink(missing_ok=True)
+        self.failure_before_path.unlink(missing_ok=True)
 
     def begin(self, spec: RunSpec) -> None:
         """Create the folder with its spec."""
@@ -338,6 +358,14 @@ class Store:
             what = "no run" if not found else f"{len(found)} runs"
             raise UserError(f"{what} in {self.root} with an id beginning with '{prefix}'")
         return Run(found[0].parent)
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text().strip().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    return lines[-1] if lines else ""
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -35,10 +35,9 @@ def run(command: str) -> None:
     name, *words = shlex.split(command)
     assert name == "ademamix"
     if words[0] != "run":
-        try:
-            cli.main(words, prog_name=name, standalone_mode=False)
-        except SystemExit as done:
-            assert not done.code
+        with pytest.raises(SystemExit) as done:
+            sys.exit(cli.main(words, prog_name=name, standalone_mode=False))
+        assert not done.value.code
         return
     at = {**os.environ, "PYTHONPATH": str(checkout())}
     call = [sys.executable, "-m", name, *words]
@@ -69,11 +68,8 @@ def test_the_pages_commands_lead_to_figure_12(
     table = pd.read_csv(tmp_path / "out" / "mini" / "figure-12a.csv")
     assert table["series"].nunique() == 8
     assert 4 < table["y"].min() < table["y"].max() < 6.2  # from ln 400, 6.0, downwards
-    assert {path.suffix for path in (tmp_path / "out" / "mini").glob("figure-12a.*")} == {
-        ".png",
-        ".pdf",
-        ".svg",
-    }
+    made = {path.suffix for path in (tmp_path / "out" / "mini").glob("figure-12a.*")}
+    assert made >= {".csv", ".png", ".pdf", ".svg"}
 
 
 SETTING = "data={kind: tokens, set: mine}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ademamix.cli.progress import reading
+from ademamix.cli.queue import print_orders, print_queue
 from ademamix.cli.report import print_verdicts, size_of
 from ademamix.data.locate import ensure
 from ademamix.describe import describe_all
@@ -18,7 +19,7 @@ from ademamix.launch.protocol import Feed, Feeding, Launcher
 from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
 from ademamix.store import Store, write_measurement
-from ademamix.training.job import Job, job_of
+from ademamix.training.job import HELD, Job, job_of
 from analysis.artifacts import Figure
 from experiments import registry
 
@@ -33,7 +34,9 @@ def train(
     more: Feed | None = None,
     says: Callable[[Job], str] | None = None,
 ) -> int:
-    """Train what the store lacks of a plan; returns 0, or 128 + signal when stopped.
+    """Train what the store lacks of a plan; returns 0, 128 + signal when stopped, or HELD.
+
+    HELD: runs are still in a queue, or held by a file.
 
     Args:
         planned: the plan.
@@ -46,13 +49,13 @@ def train(
         says: a run in a few words; None: what differs between them.
 
     Raises:
-        UserError: nothing was trained, or runs failed and the others are done.
+        UserError: nothing was trained, or runs failed; the others are done, or in the queue.
     """
     console = Console(stderr=True)
     for entry in planned:
         if entry.done:
             store.run(entry.wanted.spec.id).complete()  # refuses one that was damaged since
-    todo = [job_of(entry, at) for entry in planned if not entry.done]
+    todo = missing(planned, at)
     if not todo:
         if planned:
             console.print(f"nothing to train: {_all(len(planned))} complete", highlight=False)
@@ -70,15 +73,45 @@ def train(
             done = by.launch_fed(todo, store, data_root, display, lambda free: display.expect(further(free)))
         else:
             done = by.launch(todo, store, data_root, display)
+    if done.pending:
+        print_queue(store, console=console)
     if done.failed and not done.exit_code:
         first = done.failed[0].spec.id
+        others = f"{len(done.pending)} are not done yet" if done.pending else "the others are done"
         raise UserError(
             f"{len(done.failed)} of {display.total} runs failed; see {store.run(first).failure_path} "
-            f"(ademamix show {first}); the others are done"
+            f"(ademamix show {first}); {others}"
         )
     if done.exit_code:
         console.print("stopped; call again to go on from here")
-    return done.exit_code
+    elif done.pending:
+        held = sum(store.run(job.spec.id).stop_path.exists() for job in done.pending)
+        by_files = f", {held} held by a file `stop` (ademamix retry)" if held else ""
+        console.print(f"{len(done.pending)} runs are not done{by_files}; call again", highlight=False)
+    return done.exit_code or (HELD if done.pending else 0)
+
+
+def missing(planned: Sequence[Entry], at: Scale) -> list[Job]:
+    """What the store lacks of a plan, as jobs."""
+    return [job_of(entry, at) for entry in planned if not entry.done]
+
+
+def rehearse(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, launcher: Launcher) -> None:
+    """Print what `train` would do, and do nothing."""
+    todo = missing(planned, at)
+    if isinstance(launcher, Local):
+        says = _differences(planned, todo, Console()) if todo else str
+        for job in todo:
+            print(f"{job.spec.id}  {says(job)}: {job.first_step} → {job.until}")
+        print(f"{len(todo)} of {len(planned)} runs would be trained, {launcher.workers} at a time")
+        return
+    from ademamix.launch.sbatch import executor
+    from ademamix.launch.slurm import OnCluster
+
+    assert isinstance(launcher, OnCluster)
+    orders = launcher.rehearse(todo, store, data_root)
+    texts = [executor(order, launcher.cluster).text(len(order.batch.tasks)) for order in orders]
+    print_orders(orders, texts, len(todo) - sum(len(t) for o in orders for t in o.batch.tasks))
 
 
 def _differences(planned: Sequence[Entry], todo: Sequence[Job], console: Console) -> Callable[[Job], str]:

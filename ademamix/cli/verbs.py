@@ -8,6 +8,7 @@ import click
 
 from ademamix.checkout import checkout
 from ademamix.cli import report
+from ademamix.cli.launching import Launching, launcher_options
 from ademamix.cli.options import (
     Folder,
     Verbs,
@@ -16,9 +17,7 @@ from ademamix.cli.options import (
     chosen_scale,
     corpus_option,
     data_option,
-    device_option,
     figure_option,
-    jobs_option,
     json_option,
     out_option,
     repeat_option,
@@ -27,11 +26,13 @@ from ademamix.cli.options import (
     wanted_runs,
 )
 from ademamix.cli.overrides import changeable
+from ademamix.cli.queue import VERBS, print_queue, queue_json
 from ademamix.errors import UserError
 from ademamix.plan import entries
 from ademamix.records import elsewhere, export, export_measurements, load_measurement, load_record
 from ademamix.scale import scale, scales
 from ademamix.store import Store
+from ademamix.training.job import HELD
 from experiments import registry
 
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
@@ -48,6 +49,10 @@ def cli() -> None:
       ademamix plan --figure 12 --scale paper  what that would take at the paper's own scale
       ademamix status                          what is done, running, failed
     """
+
+
+for verb in VERBS:
+    cli.add_command(verb)
 
 
 @cli.command()
@@ -87,8 +92,7 @@ def plan(
 @figure_option
 @scale_option
 @changes_options
-@jobs_option
-@device_option
+@launcher_options
 @repeat_option
 @click.option(
     "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
@@ -102,8 +106,7 @@ def run(
     scale_name: str,
     seeds: str | None,
     settings: tuple[str, ...],
-    jobs: int | None,
-    device: str | None,
+    launching: Launching,
     repeat_data: bool,
     only: tuple[str, ...],
     until: int | None,
@@ -115,14 +118,17 @@ def run(
 
     Stop it with Ctrl-C and call it again: it goes on where it was. Runs that are complete are not
     trained again. With --seeds, or a scale of your own, the results go to out/<scale>; --set needs --out.
+    With --cluster the runs become jobs of a Slurm cluster (docs/running-on-slurm.md): the command returns
+    when they are sent, and draws when it is called after they are done, or with --wait.
 
     \b
     Examples:
       ademamix run --figure 12
       ademamix run --figure 12a --scale gpu --jobs 1
+      ademamix run --figure 12 --scale paper --cluster configs/clusters/mine.yaml
       ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
     """
-    from ademamix.cli.pipeline import local, measure, produce, prune, train
+    from ademamix.cli.pipeline import measure, produce, prune, rehearse, train
 
     at = chosen_scale(scale_name, seeds)
     figures = chosen_figures(names)
@@ -138,16 +144,19 @@ def run(
         asked = {id: w for id, w in asked.items() if id.startswith(only)}
         if not asked:
             raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
-    store = Store(runs)
+    store, data = launching.places(runs, data)
     planned = entries(asked, everything, store)
-    code = train(planned, at, store, data, lambda: local(at, jobs, device), repeat_data)
+    if launching.dry_run:
+        rehearse(planned, at, store, data, launching.launcher(at))
+        return
+    code = train(planned, at, store, data, lambda: launching.launcher(at), repeat_data)
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
-        measure(figures, at, store, data, device)
+        measure(figures, at, store, data, launching.device)
         default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
         produce(figures, everything, at, store, out or default, settings)
-    raise SystemExit(code)
+    raise SystemExit(0 if code == HELD and launching.sends else code)
 
 
 @cli.command()
@@ -157,16 +166,20 @@ def run(
 def status(as_json: bool, runs: Path) -> None:
     """Show, for each scale, how many runs are done, running, diverged, failed or still to do.
 
+    What was sent to a cluster and is not done is listed with its state there, and what to do about it.
+
     \b
     Examples:
       ademamix status
       ademamix status --json
     """
-    counts = report.status(Store(runs))
+    store = Store(runs)
+    counts, queue = report.status(store), queue_json(store) if as_json else []
     if as_json:
-        click.echo(json.dumps(counts, indent=1))
+        click.echo(json.dumps({**counts, "cluster": queue} if queue else counts, indent=1))
     else:
         report.print_status(counts)
+        print_queue(store)
 
 
 @cli.command()

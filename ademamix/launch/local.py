@@ -18,7 +18,7 @@ from pathlib import Path
 from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import Schedule
 from ademamix.store import Store
-from ademamix.training.job import FAILED, Job
+from ademamix.training.job import FAILED, HELD, Job
 from ademamix.training.stop import Stop, catching
 
 TICK = 0.25  # seconds between looks at the workers
@@ -55,7 +55,7 @@ class Local:
             try:
                 while not (stop and not pool.running):
                     self._start(schedule, pool, display, stop, more)
-                    if not schedule.pending:
+                    if not pool.running:  # what is left is held, or branches from what is
                         break
                     if stop:
                         pool.terminate()
@@ -90,7 +90,7 @@ def _tell(display: Display, running: int) -> bool:
 
 def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop) -> None:
     """Take note of a worker's end."""
-    failed = exit_code != 0 and not stop
+    failed = exit_code not in (0, HELD) and not stop
     if exit_code == 0:
         schedule.succeeded(job)
     elif failed:
@@ -173,4 +173,4 @@ def _explain(job: Job, exit_code: int, store: Store) -> None:
     number = -exit_code if exit_code < 0 else exit_code - 128
     why = f"was stopped by signal {number}" if number > 0 else f"ended with exit code {exit_code}"
     with suppress(OSError):  # such as a full disk, which the worker has then printed
-        run.failure_path.write_text(f"the worker {why}\n")
+        run.fail(f"the worker {why}")

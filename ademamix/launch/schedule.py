@@ -1,9 +1,20 @@
 """Which job may start next. Knows nothing of processes: every launcher asks here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ademamix.plan import after_trunks
 from ademamix.training.job import Job
+
+
+def left_out(jobs: Sequence[Job], failed: Collection[str]) -> tuple[Job, ...]:
+    """Those of `jobs` that branch, directly or not, from a run that failed, by id."""
+    found: set[str] = set()
+    by_id = {job.spec.id: job for job in jobs}
+    for id in after_trunks(job.spec for job in jobs).static_order():
+        fork = by_id[id].spec.fork
+        if fork and fork.parent.id in {*failed, *found}:
+            found.add(id)
+    return tuple(job for job in jobs if job.spec.id in found)
 
 
 class Schedule:

@@ -7,6 +7,7 @@ from ademamix.scale import Scale
 from ademamix.spec import Observe, RunSpec
 
 FAILED = 1  # a worker's exit code
+HELD = 75  # it was not trained (further), as there is a file `stop` in its folder
 
 
 @dataclass(frozen=True)

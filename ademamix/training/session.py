@@ -70,7 +70,7 @@ class Session:
                     self._metrics.end_before(self.diverged, row)
                 return
             row = row and {**row, **trainer.scheduled(), CLOCK: round(self.seconds, 1)}
-        if seen := trainer.observe():
+        if self._metrics and (seen := trainer.observe()):  # the first rank measures for all
             row = (row or {"step": t}) | {str(name): rounded(value) for name, value in seen.items()}
         if row and self._metrics:
             self._metrics.write(row)
