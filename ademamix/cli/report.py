@@ -111,7 +111,8 @@ def _print_totals(
     for name, some in (("all", rows), ("to do", [row for row in rows if not row["done"]])):
         console.print(
             f"{name}: {len(some)} runs, {sum(r['new_steps'] for r in some):,} steps, "
-            f"{short(sum(r['tokens'] for r in some))} {units_of(rows)}, {sum(r['flops'] for r in some):.3g} FLOPs, "
+            f"{short(sum(r['tokens'] for r in some))} {units_of(rows)}, "
+            f"{sum(r['flops'] for r in some):.3g} FLOPs, "
             f"{duration(sum(r['hours'] for r in some) / machine.workers)}, "
             f"{short(sum(r['disk_bytes'] for r in some))}B of disk",
             highlight=False,
