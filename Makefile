@@ -101,6 +101,7 @@ bench: $(SETUP)
 	@$(PYTHON) -m benchmarks.training
 	@$(PYTHON) -m benchmarks.optimizer
 	@$(PYTHON) -m benchmarks.data
+	@$(PYTHON) -m benchmarks.images
 
 test: lint types pytest
 

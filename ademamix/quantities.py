@@ -28,6 +28,8 @@ class Quantity(Frozen):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        if "NAME" not in cls.__dict__:  # what several have in common
+            return
         taken = cls.NAMES.get(cls.NAME)
         if taken is not None and taken.__qualname__ != cls.__qualname__:
             raise TypeError(f"{cls.__name__}: the quantity '{cls.NAME}' is {taken.__name__}; name another")

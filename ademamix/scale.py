@@ -25,6 +25,7 @@ from ademamix.paper.runs import PaperFork, PaperRun, setups
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.quantities import ValidationLoss
 from ademamix.spec import Fork, RunSpec
+from ademamix.tasks.vision import Augmentation
 from ademamix.values import Frozen, NonNegative, Positive, Role, Steps, UnknownVariant, marks, user_error
 
 FAST_BETA, SLOW_BETA = 0.9, 0.9999  # between these, betas are mapped by interpolation
@@ -61,6 +62,11 @@ class TaskScale(Frozen):
     batch: Steps | None = None  # for the batch of each set-up
     sequence: Steps | None = None
     data: str | dict[str, Any] | None = None  # by kind, or by kind and what else is stated of it
+    augmentation: Augmentation | None = None
+    micro_batch: Steps | None = None  # samples per pass on the device; None: the scale's
+
+
+Here = Annotated[DataConfig, BeforeValidator(lambda stated: here(stated))]  # completed by this machine
 
 
 class Scale(Frozen):
@@ -74,7 +80,7 @@ class Scale(Frozen):
         slow_half_life: share of the horizon that the half-life of β3 = 0.9999 maps to. None: the paper's own
             share, 2.7%.
         map_beta2: whether β2 maps as other betas do; not where its half-life is a small share of the horizon.
-        tasks, models, lr, seeds: by task; by set-up; by set-up and optimizer; by use.
+        tasks, models, data, lr, seeds: by task; by set-up, twice; by set-up and optimizer; by use.
     """
 
     name: str
@@ -87,6 +93,9 @@ class Scale(Frozen):
     precision: Literal["fp32", "bf16"] | None = None
     tasks: dict[str, TaskScale] = Field(default_factory=dict)
     models: dict[str, Annotated[ModelConfig, BeforeValidator(ModelConfig.read)]] = Field(default_factory=dict)
+    data: dict[str, Annotated[DataConfig, BeforeValidator(lambda value: here(value))]] = Field(
+        default_factory=dict
+    )
     lr: dict[str, dict[str, NonNegative]] = Field(default_factory=dict)
     seeds: Seeds = Seeds()
     validation: Validation
@@ -189,13 +198,19 @@ class Scale(Frozen):
             case Role.MODEL:
                 return self.models.get(paper.setup.name, value)
             case Role.DATA:
-                return here(task.data) if task.data else value
+                return self.data.get(paper.setup.name) or (here(task.data) if task.data else value)
             case Role.SEQUENCE:
                 return task.sequence or value
+            case Role.AUGMENTATION:
+                return task.augmentation or value
             case Role.PRECISION:
                 return self.precision or value
             case Role.BATCH | Role.SEED:  # `map` sets them
                 return value
+
+    def passes(self, task: str) -> int | None:
+        """Samples per pass on the device, by task; None: the whole batch."""
+        return self.tasks.get(task, TaskScale()).micro_batch or self.micro_batch
 
     @property
     def validation_loss(self) -> ValidationLoss:
@@ -264,7 +279,7 @@ def read_scale(path: Path) -> Scale:
     data = {"name": path.stem, **read_yaml(path)}
     try:
         found = Scale.model_validate(data)
-        for part, names in (("models", found.models), ("lr", found.lr)):
+        for part, names in (("models", found.models), ("data", found.data), ("lr", found.lr)):
             for name in names.keys() - setups().keys():
                 raise UserError(f"{path}: {part}: unknown set-up '{name}'{did_you_mean(name, setups())}")
         for name in found.tasks.keys() - RunSpec.MEMBERS.keys():

@@ -66,6 +66,7 @@ class RunSpec(Variant):
 
     TAG: ClassVar[str] = "task"
     FAMILY: ClassVar[str] = "task"
+    PRELOAD: ClassVar[tuple[str, ...]] = ()  # slow to import: loaded before workers are forked
 
     task: str
     model: Annotated[ModelConfig, BeforeValidator(ModelConfig.read), Role.MODEL]
@@ -98,6 +99,11 @@ class RunSpec(Variant):
     def units_per_step(self) -> int:
         """Tokens, or images, that an update trains on."""
         return self.batch * self.sample
+
+    def epochs(self, steps: int) -> float | None:
+        """Passes over the data in so many steps; None where the data do not say how much there is."""
+        samples = self.data.samples
+        return steps * self.batch / samples if samples else None
 
     def resized(self, batch: Fraction, strict: bool) -> dict[str, Any]:
         """The fields that make it a run with `batch` samples per update.

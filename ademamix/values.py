@@ -31,6 +31,7 @@ class Role(Enum):
     DATA = auto()  # the scale's own data for the task
     BATCH = auto()  # relative to the set-up's own batch
     SEQUENCE = auto()  # the scale's own length of a sample
+    AUGMENTATION = auto()  # the scale's own, of images
     PRECISION = auto()  # the scale's own
     SEED = auto()
 

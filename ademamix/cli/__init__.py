@@ -9,9 +9,12 @@
 - `options.py`   options that verbs share, and what the user's words stand for
 - `overrides.py` what --set may change
 - `pipeline.py`  effects in order: train, measure, tabulate, draw, judge
+- `images.py`    `data check` and `data prepare` of sets of images
 - `report.py`    what is printed; `units.py` numbers as people read them
 """
 
+from ademamix.cli import images
+from ademamix.cli.data import check, prepare
 from ademamix.cli.data import data as data_verb  # verbs that share their names with modules
 from ademamix.cli.pages import report as report_verb
 from ademamix.cli.runs import runs as runs_verb
@@ -22,5 +25,6 @@ from ademamix.cli.verbs import cli
 
 for verb in (runs_verb, show, train, sample, sweep_verb, data_verb, report_verb):
     cli.add_command(verb)
+images.join(check, prepare)
 
 __all__ = ["cli"]

@@ -41,6 +41,7 @@ def _row(entry: Entry, at: Scale) -> dict[str, Any]:
         "fork_step": w.spec.fork.step if w.spec.fork else None,
         "parent": w.spec.fork.parent.id if w.spec.fork else None,
         "tokens": w.units,
+        "epochs": round(epochs, 3) if (epochs := w.spec.epochs(w.until)) else None,
         "batch": w.spec.batch,
         "sequence": w.spec.sample,
         "parameters": w.spec.model.parameters(),
@@ -69,13 +70,19 @@ def print_plan(planned: Sequence[Entry], at: Scale) -> None:
     _print_totals(console, planned, rows, at)
 
 
+def units_of(rows: Sequence[dict[str, Any]]) -> str:
+    """What runs train on, in a word; only images are counted in epochs."""
+    return "images" if all(row["epochs"] for row in rows) else "tokens"
+
+
 def _plan_table(planned: Sequence[Entry], rows: Sequence[dict[str, Any]], each: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True)
     table.add_column("what", ratio=1)
     table.add_column("figures", max_width=16)
     table.add_column("state", no_wrap=True)
-    for name in ("steps", "tokens", "time", "disk"):
+    epochs = any(row["epochs"] for row in rows)
+    for name in ("steps", units_of(rows), *(("epochs",) if epochs else ()), "time", "disk"):
         table.add_column(name, justify="right", no_wrap=True)
     for entry, row, words in zip(planned, rows, each, strict=True):
         table.add_row(
@@ -85,6 +92,7 @@ def _plan_table(planned: Sequence[Entry], rows: Sequence[dict[str, Any]], each: 
             "diverged" if entry.done and entry.status == "diverged" else _state(entry),
             f"{row['new_steps']:,}",
             short(row["tokens"]),
+            *((f"{row['epochs']:.1f}" if row["epochs"] else "",) if epochs else ()),
             duration(row["hours"]),
             short(row["disk_bytes"]) + "B",
         )
@@ -103,7 +111,8 @@ def _print_totals(
     for name, some in (("all", rows), ("to do", [row for row in rows if not row["done"]])):
         console.print(
             f"{name}: {len(some)} runs, {sum(r['new_steps'] for r in some):,} steps, "
-            f"{short(sum(r['tokens'] for r in some))} tokens, {sum(r['flops'] for r in some):.3g} FLOPs, "
+            f"{short(sum(r['tokens'] for r in some))} {units_of(rows)}, "
+            f"{sum(r['flops'] for r in some):.3g} FLOPs, "
             f"{duration(sum(r['hours'] for r in some) / machine.workers)}, "
             f"{short(sum(r['disk_bytes'] for r in some))}B of disk",
             highlight=False,

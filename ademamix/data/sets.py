@@ -41,6 +41,11 @@ class DataConfig(Variant):
         """What people call it, on drawings."""
         return str(self.tag())
 
+    @property
+    def samples(self) -> int | None:
+        """How many samples an epoch has; None where nobody counts in epochs."""
+        return None
+
     def folder(self, root: Path) -> Path:
         """Where it is, or would be, under the data root."""
         raise NotImplementedError
@@ -48,6 +53,10 @@ class DataConfig(Variant):
     def differs(self) -> str:
         """In what this set is not the one that this machine has of its kind; '' when it is."""
         return ""
+
+    def ready(self, folder: Path) -> bool:
+        """Whether `folder` has it, whole."""
+        return (folder / "manifest.json").exists()
 
     def refuse_elsewhere(self, root: Path) -> None:
         """Raise UserError, which says what to do, where it cannot be made on this machine."""

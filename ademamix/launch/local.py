@@ -7,7 +7,7 @@ forked from a server that has torch loaded, so that starting one costs milliseco
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
@@ -49,7 +49,8 @@ class Local:
     ) -> Launched:
         """As `launch`; with what `more` gives as soon as a worker is free and no job is ready."""
         schedule = Schedule(jobs)
-        pool = Pool(self, store, data_root)
+        preload = {module for job in jobs for module in job.spec.PRELOAD}
+        pool = Pool(self, store, data_root, sorted(preload))
         with catching() as stop:
             told = False
             try:
@@ -104,12 +105,12 @@ def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display:
 class Pool:
     """The worker processes that run at the moment, and the devices that are free."""
 
-    def __init__(self, of: Local, store: Store, data_root: Path) -> None:
+    def __init__(self, of: Local, store: Store, data_root: Path, preload: Iterable[str]) -> None:
         self.free = list(of.devices)
         self.running: dict[str, tuple[Job, ForkServerProcess, str]] = {}
         self._arguments = (store.root, data_root)
         self._threads = of.threads
-        self._context = fork_server(of.threads)
+        self._context = fork_server(of.threads, preload)
 
     def start(self, job: Job) -> None:
         device = self.free.pop()
@@ -142,8 +143,8 @@ class Pool:
             process.join()
 
 
-def fork_server(threads: int) -> ForkServerContext:
-    """Start the process that workers are forked from, with torch loaded and `threads` for each."""
+def fork_server(threads: int, preload: Iterable[str] = ()) -> ForkServerContext:
+    """Start the process that workers are forked from, with torch and `preload` loaded, `threads` for each."""
     # The environment must be set before the server starts: BLAS libraries read it when loaded.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -153,7 +154,7 @@ def fork_server(threads: int) -> ForkServerContext:
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ademamix.launch.warm"])
+    context.set_forkserver_preload(["ademamix.launch.warm", *preload])
     forkserver.ensure_running()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ademamix import models
 from ademamix.data.locate import ensure
-from ademamix.data.sampler import order
+from ademamix.data.sampler import Ahead, order
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
 from ademamix.quantities import BatchLoss, Quantity, ReserveLoss, ValidationLoss
@@ -20,7 +20,6 @@ from ademamix.quantities import BatchLoss, Quantity, ReserveLoss, ValidationLoss
 if TYPE_CHECKING:
     from ademamix.tasks.language import LanguageRun
 
-AHEAD = 64  # updates whose windows are looked up at once
 RESERVE = 0  # the order in which batches are taken from the reserve split
 
 
@@ -40,8 +39,7 @@ class LanguageTask:
         if why := spec.refused_data(data_root, until=1, repeat=True):
             raise UserError(why)
         self.train = self.tokens.split("train", spec.sequence)
-        self._block = -1
-        self._indices = np.empty((0, spec.batch), dtype=np.int64)
+        self._order = Ahead(spec.seed, spec.batch, len(self.train))
         self._held: dict[Quantity, list[Tensor]] = {}  # what quantities are measured on, read once
 
     @property
@@ -56,13 +54,7 @@ class LanguageTask:
         fork = self.spec.fork
         if fork and fork.inject is not None and t == fork.step + 1:
             return self.reserve(fork.inject)[rows]
-        block, row = divmod(t - 1, AHEAD)
-        if block != self._block:
-            size = self.spec.batch
-            places = order(self.spec.seed, block * AHEAD * size, AHEAD * size, len(self.train))
-            self._indices = places.reshape(AHEAD, size)
-            self._block = block
-        return self._to_device(self.train.read(self._indices[row][rows]))
+        return self._to_device(self.train.read(self._order.of(t)[rows]))
 
     def split(self, batch: Tensor, size: int) -> Sequence[tuple[Tensor, int]]:
         return [(part, len(part)) for part in batch.split(size)]

@@ -51,5 +51,5 @@ def job_of(entry: Entry, scale: Scale) -> Job:
         observe=wanted.observe,
         log_every=scale.log_every,
         checkpoint_seconds=scale.checkpoint_seconds,
-        micro_batch=scale.micro_batch,
+        micro_batch=scale.passes(wanted.spec.task),
     )

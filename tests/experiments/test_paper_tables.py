@@ -90,6 +90,25 @@ def test_tables_5_and_6() -> None:
     assert {f["AdEMAMix α"] for f in found} == {"1, 5, 10, 15, 20"}
 
 
+def test_tables_5_and_6_have_the_values_of_the_runs() -> None:
+    at = scale("cpu")
+    model = at.models["vit-24M/imagenet-21k-p"]
+    assert cells(made(5, at), "24M, cpu")["embedding size"] == str(model.width)  # type: ignore[attr-defined]
+    table = made(6, at)
+    assert list(table.columns)[1::2] == [f"{title}, cpu" for title in list(table.columns)[::2]]
+    used = cells(table, list(table.columns)[1])
+    assert used["learning rate"] == f"**{number(at.lr['vit-24M/imagenet-21k-p']['adamw'])}**"
+    assert (used["steps"], used["batch (images)"]) == (
+        number(at.steps(100_000)),
+        str(at.tasks["vision"].batch),
+    )
+    papers, scales = (
+        [int(cells(of, column)["epochs"]) for column in columns]
+        for of, columns in ((made(6), made(6).columns), (table, list(table.columns)[1::2]))
+    )
+    assert papers == [37, 37, 320] == pytest.approx(scales, rel=0.01)
+
+
 def test_table_8() -> None:
     assert cells(made(8), "Lion") == {
         "learning rate": "5e-5, 1e-4, 2e-4, **4e-4**, 6e-4, 8e-4, 1e-3",
