@@ -1,6 +1,6 @@
 # make figure-12            train what Figure 12 lacks, draw it, judge its claims
 # make figures              all that are defined
-# make table-4 SCALE=cpu    the paper's values, and the scale's
+# make table-4              a table of the paper, with the scale's values beside the paper's
 # make plan FIGURE=12 SCALE=paper
 #
 # SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
@@ -41,20 +41,19 @@ $(STAMP):
 figure-%: $(SETUP)
 	@$(RUN) run --figure $* $(TRAIN)
 
-# A table has the paper's values, and beside them those of a scale that was asked for.
-ASKED := $(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE))
-
 table-%: $(SETUP)
-	@$(RUN) table --table $* $(ASKED) $(WRITE)
+	@$(RUN) run --table $* $(TRAIN)
 
+# All that need no training, or whose models are trained: with the paper's values, and those of a scale asked for.
 tables: $(SETUP)
-	@$(RUN) table $(ASKED) $(WRITE)
+	@$(RUN) table $(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE)) $(WRITE)
 
 figures: $(SETUP)
 	@$(RUN) run $(TRAIN)
 
 plan: $(SETUP)
-	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
+	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) \
+		$(foreach t,$(TABLE),--table $(t)) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
 
 status: $(SETUP)
 	@$(RUN) status $(STORE)

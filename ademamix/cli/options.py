@@ -25,6 +25,12 @@ def figure_option(command: Command) -> Command:
     )(command)
 
 
+def table_option(command: Command) -> Command:
+    return click.option("--table", "tables", multiple=True, metavar="N", help="A table, 1 to 8. Repeatable.")(
+        command
+    )
+
+
 def scale_option(command: Command) -> Command:
     return click.option(
         "--scale", "scale_name", default="cpu", show_default=True, help="smoke, cpu, gpu or paper."
@@ -70,6 +76,15 @@ def chosen_figures(names: tuple[str, ...]) -> list[Figure]:
     return named or list(registry.figures().values())
 
 
+def chosen(figures: tuple[str, ...], tables: tuple[str, ...]) -> list[Artifact]:
+    """The named figures and tables; without names, all figures and the tables of trained models."""
+    if not figures and not tables:
+        trained = (table for table in registry.tables().values() if table.trained)
+        return [*registry.figures().values(), *trained]
+    named = [figure for name in figures for figure in registry.named(name)]
+    return [*named, *map(registry.named_table, tables)]
+
+
 def chosen_scale(name: str, seeds: str | None) -> Scale:
     """The scale, with every list of seeds replaced when asked."""
     found = scale(name)
@@ -91,7 +106,7 @@ def wanted_runs(
     """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
     if not settings and until is None:
         everything = unite(needs(registry.artifacts(), at))
-        every = {figure.name for figure in registry.figures().values()}
+        every = {artifact.name for artifact in registry.artifacts() if artifact.needs(at)}
         return (everything if every <= {f.name for f in figures} else unite(needs(figures, at))), everything
     asked = needs(figures, at)
     changed = {

@@ -18,7 +18,7 @@ from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
 from ademamix.store import Store
 from ademamix.training.job import job_of
-from analysis.artifacts import Figure
+from analysis.artifacts import Artifact, Figure, Table
 from experiments import registry
 
 
@@ -71,7 +71,7 @@ def prune(everything: Mapping[str, Wanted], store: Store) -> None:
             run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last)
 
 
-def measure(figures: Sequence[Figure], at: Scale, store: Store, data_root: Path) -> None:
+def measure(figures: Sequence[Artifact], at: Scale, store: Store, data_root: Path) -> None:
     """Take the measurements that figures show, where the store has none. Delete one to take it again."""
     for figure in figures:
         path = store.measurement_path(figure.name, at.name)
@@ -83,34 +83,48 @@ def measure(figures: Sequence[Figure], at: Scale, store: Store, data_root: Path)
 
 
 def produce(
-    figures: Sequence[Figure],
+    artifacts: Sequence[Artifact],
     everything: Mapping[str, Wanted],
     at: Scale,
     store: Store,
     out: Path,
     settings: tuple[str, ...] = (),
 ) -> None:
-    """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact."""
-    from analysis.draw import write_drawing, write_overview
+    """Write csv, drawing or typeset table, and verdicts of each artifact to `out`/<scale>, or `out`/exact."""
+    from analysis.draw import write_overview
     from analysis.judge import write_claims
     from analysis.noise import write_noise
     from analysis.results import Results
     from analysis.tables import write_table
 
-    folders = [out / ("exact" if figure.exact else at.name) for figure in figures]
-    for figure, folder in zip(figures, folders, strict=True):
-        table = figure.module.table(Results(at, store, figure.panel, settings))
-        write_table(table, folder / f"{figure.name}.csv")
-    if not all(figure.exact for figure in figures):
+    folders = [out / ("exact" if artifact.exact else at.name) for artifact in artifacts]
+    for artifact, folder in zip(artifacts, folders, strict=True):
+        if not isinstance(artifact, Table) or artifact.trained:
+            found = artifact.tabulate(Results(at, store, artifact.panel, settings))
+            write_table(found, folder / f"{artifact.name}.csv")
+    if any(artifact.needs(at) for artifact in artifacts):
         write_noise(everything.values(), at, store, out / at.name / "noise.csv")
     # After the noise, whose bands are drawn.
-    for figure, folder in zip(figures, folders, strict=True):
-        for path in write_drawing(figure, folder / f"{figure.name}.csv", folder, scale=at, settings=settings):
+    for artifact, folder in zip(artifacts, folders, strict=True):
+        for path in _written(artifact, folder, at, settings):
             print(path)
+        if isinstance(artifact, Table):
+            print((folder / f"{artifact.name}.md").read_text())
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
-    asked = {figure.whole.name for figure in figures}
+    asked = {artifact.whole.name for artifact in artifacts}
     for folder in sorted(set(folders)):
         for verdicts in write_claims(registry.artifacts(), folder, folder):
             if verdicts["figure"] in asked:
                 print_verdicts(verdicts)
         write_overview(registry.artifacts(), folder, folder)
+
+
+def _written(artifact: Artifact, folder: Path, at: Scale, settings: tuple[str, ...]) -> list[Path]:
+    """Draw a figure, or typeset a table, in `folder`, where the csv is that its runs came to."""
+    from analysis.draw import write_drawing
+    from analysis.typeset import write_typeset
+
+    if isinstance(artifact, Table):
+        return write_typeset(artifact, at, folder)
+    assert isinstance(artifact, Figure)
+    return write_drawing(artifact, folder / f"{artifact.name}.csv", folder, scale=at, settings=settings)

@@ -10,6 +10,7 @@ from ademamix.checkout import checkout
 from ademamix.cli import report
 from ademamix.cli.options import (
     changes_options,
+    chosen,
     chosen_figures,
     chosen_scale,
     figure_option,
@@ -17,6 +18,7 @@ from ademamix.cli.options import (
     out_option,
     runs_option,
     scale_option,
+    table_option,
     wanted_runs,
 )
 from ademamix.errors import UserError
@@ -44,19 +46,21 @@ def cli() -> None:
 
 @cli.command()
 @figure_option
+@table_option
 @scale_option
 @changes_options
 @runs_option
 @json_option
 def plan(
     names: tuple[str, ...],
+    tables: tuple[str, ...],
     scale_name: str,
     seeds: str | None,
     settings: tuple[str, ...],
     runs: Path,
     as_json: bool,
 ) -> None:
-    """Show the runs that figures need: which are done, what they share, what they cost.
+    """Show the runs that figures and tables need: which are done, what they share, what they cost.
 
     \b
     Examples:
@@ -64,7 +68,7 @@ def plan(
       ademamix plan --figure 1 --figure 12 --json
     """
     at = chosen_scale(scale_name, seeds)
-    planned = entries(*wanted_runs(chosen_figures(names), at, settings), Store(runs))
+    planned = entries(*wanted_runs(chosen(names, tables), at, settings), Store(runs))
     if as_json:
         click.echo(json.dumps(report.plan_json(planned, at), indent=1))
     else:
@@ -73,6 +77,7 @@ def plan(
 
 @cli.command()
 @figure_option
+@table_option
 @scale_option
 @changes_options
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]")
@@ -91,6 +96,7 @@ def plan(
 @runs_option
 def run(
     names: tuple[str, ...],
+    tables: tuple[str, ...],
     scale_name: str,
     seeds: str | None,
     settings: tuple[str, ...],
@@ -101,7 +107,7 @@ def run(
     out: Path | None,
     runs: Path,
 ) -> None:
-    """Train what figures lack, then draw them and judge their claims.
+    """Train what figures and tables lack, then draw or typeset them and judge their claims.
 
     Stop it with Ctrl-C and call it again: it goes on where it was. Runs that are complete are not
     trained again. With --seeds the results go to out/<scale>, beside the figures' own; --set needs --out.
@@ -110,22 +116,23 @@ def run(
     Examples:
       ademamix run --figure 12
       ademamix run --figure 12a --scale gpu --jobs 1
+      ademamix run --table 7
       ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
     """
     from ademamix.cli.pipeline import local, measure, produce, prune, train
 
     at = chosen_scale(scale_name, seeds)
-    figures = chosen_figures(names)
+    artifacts = chosen(names, tables)
     if settings:  # has no part in a measurement
-        figures = [figure for figure in figures if not figure.measured]
-        if not figures:
+        artifacts = [artifact for artifact in artifacts if not artifact.measured]
+        if not artifacts:
             raise UserError("a figure that is measured has no runs that --set could change")
     if settings and not out and not (only or until):
         raise UserError(
             "--set changes what is trained, so the figure would not be the paper's; "
             "say where to put it with --out DIR"
         )
-    asked, everything = wanted_runs(figures, at, settings, until)
+    asked, everything = wanted_runs(artifacts, at, settings, until)
     if only:
         asked = {id: w for id, w in asked.items() if id.startswith(only)}
         if not asked:
@@ -135,9 +142,9 @@ def run(
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
-        measure(figures, at, store, data)
+        measure(artifacts, at, store, data)
         default = checkout() / ("figures" if seeds is None else "out")
-        produce(figures, everything, at, store, out or default, settings)
+        produce(artifacts, everything, at, store, out or default, settings)
     raise SystemExit(code)
 
 
@@ -209,9 +216,10 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
 
 @cli.command()
 @figure_option
+@table_option
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
 @out_option
-def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+def claims(names: tuple[str, ...], tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
     """Judge the claims again from the committed tables, and write claims.json.
 
     \b
@@ -223,7 +231,7 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
     from analysis.judge import folders, rejudge
 
     root = checkout() / "figures"
-    for verdicts in rejudge(chosen_figures(names), scale_name, root, out):
+    for verdicts in rejudge(chosen(names, tables), scale_name, root, out):
         report.print_verdicts(verdicts)
     for folder in folders(root, scale_name):
         own = (out or root) / folder.name
@@ -231,30 +239,37 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
 
 
 @cli.command()
-@click.option("--table", "names", multiple=True, metavar="N", help="A table, 1 to 8. Repeatable.")
+@table_option
 @click.option("--scale", "scale_name", help="With this scale's values beside the paper's.")
 @out_option
-def table(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
-    """Write tables of the paper from the configurations, as md, csv and tex, and print them.
+def table(tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+    """Write tables of the paper as md, csv and tex, and print them. Trains nothing.
 
-    Without --scale: the paper's values, and the scales that have committed tables.
+    Their values are those of the configurations; a table of trained models is typeset from its committed
+    csv, which 'ademamix run --table N' makes. Without --scale: the paper's values, and the scales that have
+    committed tables.
 
     \b
     Examples:
       ademamix table
       ademamix table --table 4 --scale cpu
     """
-    from analysis.typeset import markdown, write
+    from analysis.typeset import write_typeset
 
-    chosen = [registry.named_table(name) for name in names] or list(registry.tables().values())
+    found = [registry.named_table(name) for name in tables] or list(registry.tables().values())
     root = out or checkout() / "figures"
-    others = [at for at in scales().values() if (root / at.name / f"{chosen[0].name}.md").exists()]
-    for at in [scale(scale_name)] if scale_name else [None, *others]:
-        for found in chosen:
-            made = found.typeset(at)
-            paths = write(made, root / (at.name if at else "exact"))
+    for at in [scale(scale_name)] if scale_name else [None, *scales().values()]:
+        folder = root / (at.name if at else "exact")
+        for one in found:
+            there = (folder / f"{one.name}.csv").exists()
+            if at and not there and (one.trained or not scale_name):
+                if scale_name and tables:
+                    raise UserError(f"{one.label} shows trained models; make it with: "
+                                    f"ademamix run --table {one.number} --scale {at.name}")  # fmt: skip
+                continue
+            paths = write_typeset(one, at, folder)  # markdown first
             if at is None or scale_name:
-                click.echo(markdown(made))
+                click.echo(paths[0].read_text())
             click.echo(" ".join(map(str, paths)))
 
 
@@ -271,7 +286,7 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
     """
     at, store = scale(scale_name), Store(runs)
     folder = (out or checkout() / "figures") / at.name / "records"
-    planned = entries(*wanted_runs(chosen_figures(()), at), store)
+    planned = entries(*wanted_runs(registry.artifacts(), at), store)
     complete = [store.run(entry.wanted.spec.id) for entry in planned if entry.done]
     for run in complete:
         export(run, folder)

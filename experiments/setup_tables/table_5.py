@@ -1,20 +1,15 @@
 """Table 5: the sizes of the vision transformers."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.paper.vision import vision
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import counted, no_vision, plain
 
-if TYPE_CHECKING:
-    from analysis.results import Results
-
 NUMBER = 5
 TITLE = "Sizes of the vision transformers."
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
+def table(scale: Scale | None) -> PaperTable:
     known = vision()
     classes = max(setting.classes for setting in known.settings)
     models = known.sizes.values()

@@ -1,21 +1,16 @@
 """Table 6: the hyperparameters of the vision transformers."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.paper.language import language
 from ademamix.paper.vision import vision
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import no_vision, plain, searched, tried
 
-if TYPE_CHECKING:
-    from analysis.results import Results
-
 NUMBER = 6
 TITLE = "Hyperparameters of the ViT models."
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
+def table(scale: Scale | None) -> PaperTable:
     known = vision()
     settings = known.settings
     rows: dict[str, list[Cell]] = {

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -117,10 +119,14 @@ def test_parameters_counted_without_torch_are_those_of_the_real_models() -> None
 
 @pytest.mark.parametrize("table", tables())
 @pytest.mark.parametrize("folder", ["exact", "cpu"])
-def test_committed_tables_are_not_stale(table: str, folder: str) -> None:
-    fresh = tables()[table].typeset(None if folder == "exact" else scale(folder))
-    for suffix, text in (("md", typeset.markdown), ("csv", typeset.csv), ("tex", typeset.latex)):
-        assert (FIGURES / folder / f"table-{table}.{suffix}").read_text() == text(fresh), "run 'make tables'"
+def test_committed_tables_are_not_stale(table: str, folder: str, tmp_path: Path) -> None:
+    found, committed = tables()[table], FIGURES / folder
+    if found.trained and folder != "exact":
+        if not (committed / f"{found.name}.csv").exists():
+            pytest.skip("not run yet")
+        shutil.copy(committed / f"{found.name}.csv", tmp_path)
+    for path in typeset.write_typeset(found, None if folder == "exact" else scale(folder), tmp_path):
+        assert (committed / path.name).read_bytes() == path.read_bytes(), "run 'make tables'"
 
 
 @pytest.mark.parametrize(
