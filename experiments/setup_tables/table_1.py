@@ -14,9 +14,7 @@ def table(scale: Scale | None) -> PaperTable:
     models: list[TransformerConfig] = []
     for size in table_sizes():
         model = language_model(size).model
-        models.append(model)
-        if scale:
-            own = scale.models.get(size, model)
+        for own in [model, scale.models.get(size, model)] if scale else [model]:
             assert isinstance(own, TransformerConfig)
             models.append(own)
     rows: dict[str, list[Cell]] = {
