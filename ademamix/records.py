@@ -38,6 +38,8 @@ def export(run: Run, folder: Path) -> Path:
             },
         },
     }
+    if evidence := run.evidence():
+        record["evidence"] = evidence
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
     path = folder / f"{run.id}.json.gz"
     write_atomically(path, gzip.compress(text.encode(), mtime=0))
@@ -81,6 +83,9 @@ def load_record(path: Path, store: Store) -> bool:
         run.remove_checkpoints_except(())
         run.begin(spec)
         run.write_metrics(rows)
+        for found in record.get("evidence", ()):
+            step, name = found.pop("step"), found.pop("quantity")
+            run.write_evidence(step, name, found)
         run.finish(outcome)
         return True
     finally:

@@ -40,6 +40,19 @@ class Results:
         """
         return self._curve(override_known(spec, self.settings), quantity, until)
 
+    def evidence(self, spec: RunSpec, quantity: Quantity, step: int) -> dict[str, Any] | None:
+        """What an observation rests on that is more than a number; None where the run diverged before.
+
+        Raises:
+            UserError: the run is not complete.
+        """
+        run = self.store.run(override_known(spec, self.settings).id)
+        outcome = run.outcome()
+        if outcome is None:
+            raise UserError(f"run {run.id} is not complete; train it with 'ademamix run --figure …'")
+        path = run.evidence_path(step, str(quantity))
+        return read_json(path) if path.exists() else None
+
     def measurement(self, figure: str) -> dict[str, Any]:
         """What `measure` of a figure found on some machine.
 

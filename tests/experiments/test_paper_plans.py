@@ -60,7 +60,7 @@ def test_figure_3c() -> None:
             assert slow.items() <= run["optimizer"].items()
     specs = [need.run for figure in registry.named("3c") for need in figure.needs(scale("paper"))]
     assert {(spec.data.set, spec.data.tokenizer, spec.clipping) for spec in specs} == {
-        ("fineweb", "gpt-neox-20b", 1.0)
+        ("fineweb", "gpt-neox", 1.0)
     }
 
 
