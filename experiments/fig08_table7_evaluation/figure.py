@@ -90,7 +90,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     scale = frame.attrs.get("scale")
     titles = {panel: tasks[0].title for panel, tasks in panels(scale).items()} if scale else {}
     shown = curves.panels(frame)
-    figure, axes = curves.grid(len(shown), below=0.1)
+    figure, axes = curves.grid(len(shown))
     for one, panel in zip(axes, shown, strict=True):
         rows = frame[(frame["panel"] == panel) & (frame["y"] > -math.inf)]
         averaged = bool(frame[frame["panel"] == panel]["series"].str.endswith(MEAN).any())
@@ -103,8 +103,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         one.xaxis.set_major_formatter(EngFormatter(sep=""))
         one.set_xlabel("tokens")
     axes[0].set_ylabel("accuracy")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    axes[0].legend()
     return figure
 
 
