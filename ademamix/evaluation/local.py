@@ -22,6 +22,7 @@ from ademamix.files import write_atomically
 CHOICES = 4
 LONGEST = 64  # bytes of a context with any choice
 GROUPS = 1_200  # at most
+TAIL = 24  # bytes before the answer, in which the contexts of a group differ
 VERSION = "1"
 
 
@@ -89,7 +90,7 @@ def grouped(places: Sequence[Place]) -> list[list[Place]]:
 
 
 def differ(one: Place, other: Place) -> bool:
-    return one.answer != other.answer and one.context[-8:] != other.context[-8:]
+    return one.answer != other.answer and one.context[-TAIL:] != other.context[-TAIL:]
 
 
 def shuffled(value: object) -> bytes:
