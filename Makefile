@@ -1,7 +1,7 @@
 # make figure-12            train what Figure 12 lacks, draw it, judge its claims; make figure-12a: one panel
 # make figures              all that are defined; FIGURE=12,13 only these
-# make table-4 SCALE=cpu    the paper's values, and the scale's; make tables: all
-# make plan                 runs, what they share, what they cost: FIGURE=12 SCALE=paper
+# make table-4              a table of the paper, with the scale's values beside the paper's; make tables: all
+# make plan                 runs, what they share, what they cost: FIGURE=12 TABLE=7 SCALE=paper
 # make sweep FILE=mine.yaml hyperparameters of your own (docs/sweeps.md)
 # make status               what is done, running, diverged, failed, at each scale
 # make runs                 the runs there are, by what differs: FIGURE=12 SCALE=cpu STATE=failed
@@ -55,14 +55,12 @@ $(STAMP):
 figure-%: $(SETUP)
 	@$(RUN) run --figure $* $(TRAIN)
 
-# A table has the paper's values, and beside them those of a scale that was asked for.
-ASKED := $(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE))
-
 table-%: $(SETUP)
-	@$(RUN) table --table $* $(ASKED) $(WRITE)
+	@$(RUN) run --table $* $(TRAIN)
 
+# All that need no training, or whose models are trained: with the paper's values, and those of a scale asked for.
 tables: $(SETUP)
-	@$(RUN) table $(ASKED) $(WRITE)
+	@$(RUN) table $(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE)) $(WRITE)
 
 figures: $(SETUP)
 	@$(RUN) run $(FIGURES) $(TRAIN)
@@ -71,7 +69,8 @@ sweep: $(SETUP)
 	@$(RUN) sweep $(FILE) $(TRAIN)
 
 plan: $(SETUP)
-	@$(RUN) plan --scale $(SCALE) $(FIGURES) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
+	@$(RUN) plan --scale $(SCALE) $(FIGURES) $(foreach t,$(TABLE),--table $(t)) $(STORE) \
+		$(if $(SEEDS),--seeds $(SEEDS))
 
 status: $(SETUP)
 	@$(RUN) status $(STORE)

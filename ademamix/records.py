@@ -46,6 +46,8 @@ def export(run: Run, folder: Path) -> Path:
             },
         },
     }
+    if evidence := run.evidence():
+        record["evidence"] = evidence
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
     path = folder / f"{run.id}.json.gz"
     write_atomically(path, gzip.compress(text.encode(), mtime=0))
@@ -101,6 +103,8 @@ def load_record(path: Path, store: Store) -> bool:
         run.remove_checkpoints_except(())
         run.begin(spec)
         run.write_metrics(rows)
+        for found in json.loads(gzip.decompress(path.read_bytes())).get("evidence", ()):
+            run.write_evidence(found.pop("step"), found.pop("quantity"), found)
         run.finish(outcome)
         return True
     finally:

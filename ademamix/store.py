@@ -12,12 +12,14 @@ runs/
     failure.txt          the traceback of a run that crashed
     failure-before.txt   that of the attempt before
     stop                 made by somebody who wants the run to stop: it is not trained while this is there
+    observations/        what observations rest on that are more than a number: <step>-<quantity>.json
     lock                 held by the process that trains the run
     owner.json           which process that is; touched as long as it lives (see owner.py)
 """
 
 import json
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -288,6 +290,17 @@ class Run:
             for name in row:
                 found.setdefault(name, set()).add(int(row["step"] or 0))
         return found
+
+    def evidence_path(self, step: int, quantity: str) -> Path:
+        """What an observation that is more than a number rests on."""
+        return self.folder / "observations" / f"{step:09d}-{re.sub('[:/]', '-', quantity)}.json"
+
+    def write_evidence(self, step: int, quantity: str, evidence: Mapping[str, Any]) -> None:
+        write_json(self.evidence_path(step, quantity), {"step": step, "quantity": quantity, **evidence})
+
+    def evidence(self) -> list[dict[str, Any]]:
+        """All of it, by step and quantity."""
+        return [read_json(path) for path in sorted((self.folder / "observations").glob("*.json"))]
 
     def write_metrics(self, rows: Iterable[Row]) -> None:
         """Replace all rows, atomically."""

@@ -51,12 +51,15 @@ class Effect:
         terms: the runs that enter, each with its weight: with one seed, their spreads stand in for the
             effect's own. Empty: nothing does.
         over: what the values are of: 'seeds', 'batches', or 'rounds' of a measurement.
+        errors: the standard error of each value, where it was measured on a sample, such as a task's
+            questions: with one seed, it stands in for the spread.
     """
 
     what: str
     values: tuple[float, ...]
     terms: Terms = field(default_factory=dict)
     over: Over = "seeds"
+    errors: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, what: str, values: Paired) -> "Effect":
@@ -74,6 +77,8 @@ class Effect:
 
     def _pooled(self, noise: "Noise") -> float | None:
         """Twice the standard deviation that the spreads of the runs give; None where one is unknown."""
+        if self.errors:
+            return 2 * self.errors[0]
         spreads = [(weight, noise.of(run.group)) for run, weight in self.terms.items()]
         if not spreads or any(sigma is None for _, sigma in spreads):
             return None

@@ -36,9 +36,12 @@ def groups(artifact: Artifact, scale: str) -> dict[tuple[str, str], str]:
 
 
 def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:
-    """The verdicts on an artifact whose table is in `folder`; None without a table, or without claims."""
+    """The verdicts on an artifact whose table is in `folder`; None without a table, or without claims.
+
+    Among the exact results a table of trained models has the paper's values alone: nothing to judge.
+    """
     path = folder / f"{artifact.whole.name}.csv"
-    if not path.exists() or not artifact.claims:
+    if not path.exists() or not artifact.claims or (folder.name == "exact" and not artifact.exact):
         return None
     frame, rules = read_table(path), rules_of(folder.name)
     frame.attrs["groups"] = groups(artifact, folder.name)

@@ -7,7 +7,7 @@ from typing import Any
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
 from ademamix.scale import scales
-from analysis.artifacts import Contents, Figure
+from analysis.artifacts import Artifact, Contents, Figure
 from analysis.benchmarks import optimizer_benchmark
 from analysis.costs import cost_line, users_of
 from analysis.judge import read_claims
@@ -27,11 +27,12 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
         root / "docs" / "results.md": results_page(verdicts, contents),
         root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
     }
-    pages = FigurePages(verdicts, contents, root)
-    for figure in contents.figures.values():
-        page = figure.folder / "README.md"
-        name = f"verdicts of {figure.name}"
-        texts[page] = in_page(page, name, pages.section(figure), texts.get(page))
+    pages = ArtifactPages(verdicts, contents, root)
+    judged_tables = (table for table in contents.tables.values() if table.trained)
+    for artifact in (*contents.figures.values(), *judged_tables):
+        page = artifact.folder / "README.md"
+        name = f"verdicts of {artifact.name}"
+        texts[page] = in_page(page, name, pages.section(artifact), texts.get(page))
     stale = {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
     if not check:
         for path, text in stale.items():
@@ -88,7 +89,7 @@ def status_table(verdicts: Verdicts, contents: Contents, root: Path) -> str:
         cells = [_figure_cell(built, entry.get("panels", ""), scale, verdicts) for scale in shown()]
         lines.append(f"| {folder} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
     for number, entry in contents.catalogue["tables"].items():
-        cells = [_table_cell(number, scale, contents, root) for scale in shown()]
+        cells = [_table_cell(number, scale, verdicts, contents, root) for scale in shown()]
         lines.append(f"| Table {number} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
     return answer(verdicts) + LEGEND + "\n".join(lines) + "\n"
 
@@ -126,11 +127,11 @@ def _figure_cell(built: list[Figure], panels: str, scale: str, verdicts: Verdict
     return "; ".join([*cells, *([f"{', '.join(missing)}: not built"] if missing else [])])
 
 
-def _counts(figure: Figure, scale: str, verdicts: Verdicts) -> str:
-    if figure.judged_with:
-        return f"with {figure.judged_with}"
-    exact = verdicts["exact"].get(figure.name)
-    entry = exact or verdicts[scale].get(figure.name)
+def _counts(artifact: Artifact, scale: str, verdicts: Verdicts) -> str:
+    if artifact.judged_with:
+        return f"with {artifact.judged_with}"
+    exact = verdicts["exact"].get(artifact.name)
+    entry = exact or verdicts[scale].get(artifact.name)
     if entry is None:
         return "not run"
     found = [claim["verdict"] for claim in entry["claims"]]
@@ -138,12 +139,17 @@ def _counts(figure: Figure, scale: str, verdicts: Verdicts) -> str:
     return f"{counts} (exact)" if exact else counts
 
 
-def _table_cell(number: int, scale: str, contents: Contents, root: Path) -> str:
-    """A link to the table with the scale's values; at `paper` those are the paper's."""
-    path = f"figures/{'exact' if scale == 'paper' else scale}/table-{number}.md"
-    if str(number) not in contents.tables:
+def _table_cell(number: int, scale: str, verdicts: Verdicts, contents: Contents, root: Path) -> str:
+    """A link to the table with the scale's values, at `paper` the paper's; verdicts on trained models."""
+    table = contents.tables.get(str(number))
+    if table is None:
         return "not built"
-    return f"[values]({path})" if (root / path).exists() else "not written"
+    stated = scale == "paper" and not table.trained
+    path = f"figures/{'exact' if stated else scale}/{table.name}.md"
+    if not (root / path).exists():
+        return "not run" if table.trained else "not written"
+    counts = f"{_counts(table, scale, verdicts)}, " if table.trained else ""
+    return f"{counts}[values]({path})"
 
 
 def results_page(verdicts: Verdicts, contents: Contents) -> str:
@@ -209,8 +215,8 @@ def _heading(scale: str) -> str:
     return "Exact and toy figures" if scale == "exact" else f"Scale `{scale}`"
 
 
-class FigurePages:
-    """What the README of each figure shows of its results."""
+class ArtifactPages:
+    """What the README of each figure, or table of trained models, shows of its results."""
 
     def __init__(self, verdicts: Verdicts, contents: Contents, root: Path) -> None:
         self.verdicts = verdicts
@@ -221,15 +227,18 @@ class FigurePages:
             if by_figure and scale != "exact"
         }
 
-    def section(self, figure: Figure) -> str:
-        """The drawing of a figure, what its runs cost and the verdicts on it."""
+    def section(self, artifact: Artifact) -> str:
+        """The drawing of a figure or the table itself, what its runs cost and the verdicts on it."""
         text = ""
-        for scale, by_figure in self.verdicts.items():
-            if entry := by_figure.get(figure.name):
+        for scale, by_name in self.verdicts.items():
+            if entry := by_name.get(artifact.name):
                 where = "" if scale == "exact" else f" at scale `{scale}`"
-                text += f"![{figure.label}{where}](../../figures/{scale}/{figure.name}.png)\n\n"
+                file = f"../../figures/{scale}/{artifact.name}"
+                drawn = isinstance(artifact, Figure)
+                label = f"{artifact.label}{where}"
+                text += f"![{label}]({file}.png)\n\n" if drawn else f"[{label}]({file}.md)\n\n"
                 if where:
-                    text += cost_line(figure, scale, self.folder / scale / "records", self._users[scale])
+                    text += cost_line(artifact, scale, self.folder / scale / "records", self._users[scale])
                 text += "".join(_claim(claim) for claim in entry["claims"])
         return text or "Not run yet.\n"
 

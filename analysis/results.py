@@ -7,7 +7,7 @@ from typing import Any
 from ademamix.quantities import Quantity
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec, override_known
-from ademamix.store import Store
+from ademamix.store import Store, read_json
 
 
 class Results:
@@ -40,6 +40,17 @@ class Results:
             UserError: the run is not complete, or damaged.
         """
         return self._curve(override_known(spec, self.settings), quantity, until)
+
+    def evidence(self, spec: RunSpec, quantity: Quantity, step: int) -> dict[str, Any] | None:
+        """What an observation rests on that is more than a number; None where the run diverged before.
+
+        Raises:
+            UserError: the run is not complete.
+        """
+        id = override_known(spec, self.settings).id
+        self._complete(id)  # which says what is missing
+        path = self.store.run(id).evidence_path(step, str(quantity))
+        return read_json(path) if path.exists() else None
 
     def measurement(self, figure: str) -> dict[str, Any]:
         """What `measure` of a figure found on some machine.

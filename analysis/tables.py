@@ -1,4 +1,4 @@
-"""The table of a figure as csv: all that drawings and claims read."""
+"""The csv of a figure, or of a table of trained models: all that drawings, typesetting and claims read."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

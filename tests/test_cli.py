@@ -24,7 +24,7 @@ from tests.experiments.test_figures import cli
     ("args", "message"),
     [
         (["plan", "--figure", "99"], "figure 99 is not in the paper"),
-        (["plan", "--figure", "8"], "figure 8 is not built yet; there are: 1, 2, "),
+        (["plan", "--figure", "6"], "figure 6 is not built yet; there are: 1, 2, "),
         (["plan", "--figure", "twelve"], "'twelve' is not a figure"),
         (["plan", "--scale", "cpuu"], "unknown scale 'cpuu' (did you mean 'cpu'?)"),
         (["plan", "--figure", "12", "--set", "optimizer.lrr=1"], "did you mean 'lr'?"),

@@ -3,6 +3,7 @@
 - `verbs.py`     what users call: plan, run, status, plot, claims, table, export, import, docs
 - `runs.py`      runs, show: what is in the store; `chart.py` a small curve
 - `single.py`    train, sample: one run outside any figure
+- `evaluation.py`  eval
 - `sweep.py`     the verb `sweep`: run, plan, report
 - `data.py`      the verb `data`: prepare, check, import, tokenizer, list; `progress.py` shows how far it is
 - `pages.py`     the verb that writes the report
@@ -13,6 +14,7 @@
 - `report.py`    what is printed; `units.py` numbers as people read them
 """
 
+import ademamix.cli.evaluation  # noqa: F401 (adds its verb)
 from ademamix.cli import images
 from ademamix.cli.data import check, prepare
 from ademamix.cli.data import data as data_verb  # verbs that share their names with modules

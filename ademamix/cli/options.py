@@ -79,6 +79,12 @@ def figure_option(command: Command) -> Command:
     )(command)
 
 
+def table_option(command: Command) -> Command:
+    return click.option("--table", "tables", multiple=True, metavar="N", help="A table, 1 to 8. Repeatable.")(
+        command
+    )
+
+
 def scale_option(command: Command) -> Command:
     return click.option(
         "--scale",
@@ -171,9 +177,20 @@ def changes_options(command: Command) -> Command:
 
 def chosen_figures(names: tuple[str, ...]) -> list[Figure]:
     """The named figures, or all that are defined."""
+    return _named(names) or list(registry.figures().values())
+
+
+def _named(names: tuple[str, ...]) -> list[Figure]:
     words = [word for name in names for word in name.replace(",", " ").split()]
-    named = [figure for word in dict.fromkeys(words) for figure in registry.named(word)]
-    return named or list(registry.figures().values())
+    return [figure for word in dict.fromkeys(words) for figure in registry.named(word)]
+
+
+def chosen(figures: tuple[str, ...], tables: tuple[str, ...]) -> list[Artifact]:
+    """The named figures and tables; without names, all figures and the tables of trained models."""
+    if not figures and not tables:
+        trained = (table for table in registry.tables().values() if table.trained)
+        return [*registry.figures().values(), *trained]
+    return [*_named(figures), *map(registry.named_table, tables)]
 
 
 def chosen_scale(name: str, seeds: str | None) -> Scale:
@@ -197,11 +214,10 @@ def wanted_runs(
     """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
     if not settings and until is None:
         everything = unite(registry.needs_of_all(at))
-        every = {figure.name for figure in registry.figures().values()}
+        every = {artifact.name for artifact in registry.artifacts() if artifact.needs(at)}
         return (everything if every <= {f.name for f in figures} else unite(needs(figures, at))), everything
     for figure in figures:
-        if isinstance(figure, Figure):
-            refuse_settings(figure, at, settings)
+        refuse_settings(figure, at, settings)
     asked = needs(figures, at)
     changed = {
         name: [cut(replace(need, run=override_known(need.run, settings)), until) for need in needs]

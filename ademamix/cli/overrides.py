@@ -8,23 +8,23 @@ from ademamix.errors import UserError
 from ademamix.scale import Scale
 from ademamix.spec import Need, RunSpec, override, override_known
 from ademamix.values import UnknownKey, canonical
-from analysis.artifacts import Figure
+from analysis.artifacts import Artifact
 
 
-def changeable(figures: Sequence[Figure], named: bool) -> list[Figure]:
-    """Those of the figures that have runs to change.
+def changeable(artifacts: Sequence[Artifact], named: bool) -> list[Artifact]:
+    """Those of the figures and tables that have runs to change.
 
     Raises:
         UserError: there are none, or one that was asked for by name is not among them.
     """
-    for figure in figures:
-        if named and (figure.exact or figure.measured):
-            why = "is measured" if figure.measured else "needs no training"
-            raise UserError(f"{figure.label} {why}: it has no runs that --set could change")
-    return [figure for figure in figures if not (figure.exact or figure.measured)]
+    for artifact in artifacts:
+        if named and (artifact.exact or artifact.measured):
+            why = "is measured" if artifact.measured else "needs no training"
+            raise UserError(f"{artifact.label} {why}: it has no runs that --set could change")
+    return [artifact for artifact in artifacts if not (artifact.exact or artifact.measured)]
 
 
-def refuse_settings(figure: Figure, at: Scale, settings: Iterable[str]) -> None:
+def refuse_settings(figure: Artifact, at: Scale, settings: Iterable[str]) -> None:
     """Raise UserError for settings that no run of a figure knows, or that the figure varies itself.
 
     A curve is called after what its figure varies, so changing that would leave it with a false name.

@@ -20,7 +20,7 @@ from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
 from ademamix.store import Store, write_measurement
 from ademamix.training.job import HELD, Job, job_of
-from analysis.artifacts import Figure
+from analysis.artifacts import Artifact, Figure, Table
 from experiments import registry
 
 
@@ -178,7 +178,7 @@ def prune(everything: Mapping[str, Wanted], store: Store) -> None:
 
 
 def measure(
-    figures: Sequence[Figure], at: Scale, store: Store, data_root: Path, device: str | None = None
+    figures: Sequence[Artifact], at: Scale, store: Store, data_root: Path, device: str | None = None
 ) -> None:
     """Take the measurements that figures show, where the store has none. Delete one to take it again."""
     for figure in figures:
@@ -193,14 +193,14 @@ def measure(
 
 
 def produce(
-    figures: Sequence[Figure],
+    artifacts: Sequence[Artifact],
     everything: Mapping[str, Wanted],
     at: Scale,
     store: Store,
     out: Path,
     settings: tuple[str, ...] = (),
 ) -> None:
-    """Write table, drawing and verdicts of each figure to `out`/<scale>, or `out`/exact.
+    """Write csv, drawing or typeset table, and verdicts of each artifact to `out`/<scale>, or `out`/exact.
 
     Raises:
         UserError: some could not be made; the others were.
@@ -210,21 +210,21 @@ def produce(
     from analysis.noise import write_noise
 
     problems = Problems()
-    folders = {figure: out / ("exact" if figure.exact else at.name) for figure in figures}
-    for figure, folder in list(folders.items()):
+    folders = {artifact: out / ("exact" if artifact.exact else at.name) for artifact in artifacts}
+    for artifact, folder in list(folders.items()):
         with problems.collecting():
-            _tabulate(figure, at, store, folder, settings)
+            _tabulate(artifact, at, store, folder, settings)
             continue
-        del folders[figure]
-    if not all(figure.exact for figure in folders):
+        del folders[artifact]
+    if any(artifact.needs(at) for artifact in folders):
         with problems.collecting():
             write_noise(everything.values(), at, store, out / at.name / "noise.csv")
     # After the noise, whose bands are drawn.
-    for figure, folder in folders.items():
+    for artifact, folder in folders.items():
         with problems.collecting():
-            _draw(figure, at, folder, settings)
+            _show(artifact, at, folder, settings)
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
-    asked = {figure.whole.name: figure for figure in folders}
+    asked = {artifact.whole.name: artifact for artifact in folders}
     for folder in sorted(set(folders.values())):
         for verdicts in write_claims(registry.artifacts(), folder, folder, problems):
             if verdicts["figure"] in asked:
@@ -234,30 +234,42 @@ def produce(
     problems.raise_any()
 
 
-def own_claims(figure: Figure, folder: Path) -> set[str]:
-    """The names of the claims that a figure's own table, of all panels or of one, is enough to judge."""
+def own_claims(artifact: Artifact, folder: Path) -> set[str]:
+    """The names of the claims that an artifact's own table, of all panels or of one, is enough to judge."""
     from analysis.tables import read_table
 
-    frame = read_table(folder / f"{figure.name}.csv")
+    frame = read_table(folder / f"{artifact.name}.csv")
     found = set()
-    for claim in figure.claims:
+    for claim in artifact.claims:
         with suppress(Exception):  # what it compares is in another panel
             claim.measure(frame)
             found.add(claim.name)
     return found
 
 
-def _tabulate(figure: Figure, at: Scale, store: Store, folder: Path, settings: tuple[str, ...]) -> None:
+def _tabulate(artifact: Artifact, at: Scale, store: Store, folder: Path, settings: tuple[str, ...]) -> None:
     from analysis.results import Results
     from analysis.tables import write_table
 
-    with figure.blamed():
-        table = figure.module.table(Results(at, store, figure.panel, settings))
-    write_table(table, folder / f"{figure.name}.csv", settings)
+    if isinstance(artifact, Table) and not artifact.trained:
+        return
+    with artifact.blamed():
+        table = artifact.tabulate(Results(at, store, artifact.panel, settings))
+    write_table(table, folder / f"{artifact.name}.csv", settings)
 
 
-def _draw(figure: Figure, at: Scale, folder: Path, settings: tuple[str, ...]) -> None:
+def _show(artifact: Artifact, at: Scale, folder: Path, settings: tuple[str, ...]) -> None:
+    """Draw a figure, or typeset a table, in `folder`, where the csv is that its runs came to."""
     from analysis.draw import write_drawing
+    from analysis.typeset import write_typeset
 
-    for path in write_drawing(figure, folder / f"{figure.name}.csv", folder, scale=at, settings=settings):
+    if isinstance(artifact, Table):
+        paths = write_typeset(artifact, at, folder)
+    else:
+        assert isinstance(artifact, Figure)
+        table = folder / f"{artifact.name}.csv"
+        paths = write_drawing(artifact, table, folder, scale=at, settings=settings)
+    for path in paths:
         print(path)
+    if isinstance(artifact, Table):
+        print((folder / f"{artifact.name}.md").read_text())

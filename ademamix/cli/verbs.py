@@ -13,6 +13,7 @@ from ademamix.cli.options import (
     Folder,
     Verbs,
     changes_options,
+    chosen,
     chosen_figures,
     chosen_scale,
     corpus_option,
@@ -23,6 +24,7 @@ from ademamix.cli.options import (
     repeat_option,
     runs_option,
     scale_option,
+    table_option,
     wanted_runs,
 )
 from ademamix.cli.overrides import changeable
@@ -57,6 +59,7 @@ for verb in VERBS:
 
 @cli.command()
 @figure_option
+@table_option
 @scale_option
 @changes_options
 @corpus_option
@@ -64,13 +67,14 @@ for verb in VERBS:
 @json_option
 def plan(
     names: tuple[str, ...],
+    tables: tuple[str, ...],
     scale_name: str,
     seeds: str | None,
     settings: tuple[str, ...],
     runs: Path,
     as_json: bool,
 ) -> None:
-    """Show the runs that figures need: which are done, what they share, what they cost.
+    """Show the runs that figures and tables need: which are done, what they share, what they cost.
 
     \b
     Examples:
@@ -78,10 +82,10 @@ def plan(
       ademamix plan --figure 1 --figure 12 --json
     """
     at = chosen_scale(scale_name, seeds)
-    figures = chosen_figures(names)
+    artifacts = chosen(names, tables)
     if settings:
-        figures = changeable(figures, bool(names))
-    planned = entries(*wanted_runs(figures, at, settings), Store(runs))
+        artifacts = changeable(artifacts, bool(names or tables))
+    planned = entries(*wanted_runs(artifacts, at, settings), Store(runs))
     if as_json:
         click.echo(json.dumps(report.plan_json(planned, at), indent=1))
     else:
@@ -90,6 +94,7 @@ def plan(
 
 @cli.command()
 @figure_option
+@table_option
 @scale_option
 @changes_options
 @launcher_options
@@ -103,6 +108,7 @@ def plan(
 @runs_option
 def run(
     names: tuple[str, ...],
+    tables: tuple[str, ...],
     scale_name: str,
     seeds: str | None,
     settings: tuple[str, ...],
@@ -114,7 +120,7 @@ def run(
     out: Path | None,
     runs: Path,
 ) -> None:
-    """Train what figures lack, then draw them and judge their claims.
+    """Train what figures and tables lack, then draw or typeset them and judge their claims.
 
     Stop it with Ctrl-C and call it again: it goes on where it was. Runs that are complete are not
     trained again. With --seeds, or a scale of your own, the results go to out/<scale>; --set needs --out.
@@ -126,20 +132,21 @@ def run(
       ademamix run --figure 12
       ademamix run --figure 12a --scale gpu --jobs 1
       ademamix run --figure 12 --scale paper --cluster configs/clusters/mine.yaml
+      ademamix run --table 7
       ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
     """
     from ademamix.cli.pipeline import measure, produce, prune, rehearse, train
 
     at = chosen_scale(scale_name, seeds)
-    figures = chosen_figures(names)
+    artifacts = chosen(names, tables)
     if settings:
-        figures = changeable(figures, bool(names))
+        artifacts = changeable(artifacts, bool(names or tables))
     if settings and not out and not (only or until):
         raise UserError(
             "--set changes what is trained, so the figure would not be the paper's; "
             "say where to put it with --out DIR"
         )
-    asked, everything = wanted_runs(figures, at, settings, until)
+    asked, everything = wanted_runs(artifacts, at, settings, until)
     if only:
         asked = {id: w for id, w in asked.items() if id.startswith(only)}
         if not asked:
@@ -153,9 +160,9 @@ def run(
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
-        measure(figures, at, store, data, launching.device)
+        measure(artifacts, at, store, data, launching.device)
         default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
-        produce(figures, everything, at, store, out or default, settings)
+        produce(artifacts, everything, at, store, out or default, settings)
     raise SystemExit(0 if code == HELD and launching.sends else code)
 
 
@@ -215,9 +222,10 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
 
 @cli.command()
 @figure_option
+@table_option
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
 @out_option
-def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+def claims(names: tuple[str, ...], tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
     """Judge the claims again from the committed tables, and write claims.json.
 
     \b
@@ -228,9 +236,9 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
     from analysis.draw import write_overview
     from analysis.judge import folders, refuse_without_tables, rejudge
 
-    figures, root = chosen_figures(names), checkout() / "figures"
-    refuse_without_tables(figures, scale_name, root, bool(names))
-    for verdicts in rejudge(figures, scale_name, root, out):
+    artifacts, root = chosen(names, tables), checkout() / "figures"
+    refuse_without_tables(artifacts, scale_name, root, bool(names or tables))
+    for verdicts in rejudge(artifacts, scale_name, root, out):
         report.print_verdicts(verdicts)
     for folder in folders(root, scale_name):
         own = (out or root) / folder.name
@@ -238,30 +246,37 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
 
 
 @cli.command()
-@click.option("--table", "names", multiple=True, metavar="N", help="A table, 1 to 8. Repeatable.")
+@table_option
 @click.option("--scale", "scale_name", help="With this scale's values beside the paper's.")
 @out_option
-def table(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
-    """Write tables of the paper from the configurations, as md, csv and tex, and print them.
+def table(tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+    """Write tables of the paper as md, csv and tex, and print them. Trains nothing.
 
-    Without --scale: the paper's values, and the scales that have committed tables.
+    Their values are those of the configurations; a table of trained models is typeset from its committed
+    csv, which 'ademamix run --table N' makes. Without --scale: the paper's values, and the scales that have
+    committed tables.
 
     \b
     Examples:
       ademamix table
       ademamix table --table 4 --scale cpu
     """
-    from analysis.typeset import markdown, write
+    from analysis.typeset import write_typeset
 
-    chosen = [registry.named_table(name) for name in names] or list(registry.tables().values())
+    found = [registry.named_table(name) for name in tables] or list(registry.tables().values())
     root = out or checkout() / "figures"
-    others = [at for at in scales().values() if (root / at.name / f"{chosen[0].name}.md").exists()]
-    for at in [scale(scale_name)] if scale_name else [None, *others]:
-        for found in chosen:
-            made = found.typeset(at)
-            paths = write(made, root / (at.name if at else "exact"))
+    for at in [scale(scale_name)] if scale_name else [None, *scales().values()]:
+        folder = root / (at.name if at else "exact")
+        for one in found:
+            there = (folder / f"{one.name}.csv").exists()
+            if at and not there and (one.trained or not scale_name):
+                if scale_name and tables:
+                    raise UserError(f"{one.label} shows trained models; make it with: "
+                                    f"ademamix run --table {one.number} --scale {at.name}")  # fmt: skip
+                continue
+            paths = write_typeset(one, at, folder)  # markdown first
             if at is None or scale_name:
-                click.echo(markdown(made))
+                click.echo(paths[0].read_text())
             click.echo(" ".join(map(str, paths)))
 
 
@@ -279,7 +294,7 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
     """
     at, store = scale(scale_name), Store(runs)
     folder = (out or checkout() / "figures") / at.name / "records"
-    planned = entries(*wanted_runs(chosen_figures(()), at), store)
+    planned = entries(*wanted_runs(registry.artifacts(), at), store)
     complete = [store.run(entry.wanted.spec.id) for entry in planned if entry.done]
     for run in complete:
         export(run, folder)

@@ -87,6 +87,10 @@ class Tokens:
         """One of `train`, `validation`, `reserve`, in windows of `sequence` tokens."""
         return Split([self._shard(shard) for shard in self.manifest["splits"][name]], sequence)
 
+    def text(self, name: str) -> bytes:
+        """A split of a folder of bytes, as it is."""
+        return b"".join(bytes(self._shard(shard)) for shard in self.manifest["splits"][name])
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(self.manifest["dtype"]).newbyteorder("<")

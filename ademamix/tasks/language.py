@@ -4,9 +4,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
-from ademamix.models.transformer import TransformerConfig
+from ademamix.models import TextModelConfig
 from ademamix.spec import RunSpec
 from ademamix.values import Role, Steps
 
@@ -20,13 +20,13 @@ class LanguageRun(RunSpec):
     """A language model that trains on windows of `sequence` tokens."""
 
     task: Literal["language"] = "language"
-    model: Annotated[TransformerConfig, Role.MODEL]
+    model: Annotated[TextModelConfig, BeforeValidator(TextModelConfig.read), Role.MODEL]
     sequence: Annotated[Steps, Role.SEQUENCE]
 
     @model_validator(mode="after")
     def _fits(self) -> "LanguageRun":
-        if self.sequence > self.model.positions:
-            raise ValueError(f"sequence {self.sequence} exceeds {self.model.positions} positions")
+        if self.model.longest is not None and self.sequence > self.model.longest:
+            raise ValueError(f"sequence {self.sequence} exceeds {self.model.longest} positions")
         return self
 
     def open(self, data_root: Path, device: "torch.device") -> "LanguageTask":

@@ -15,7 +15,7 @@ from ademamix.data.locate import ensure
 from ademamix.data.sampler import Ahead, order
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
-from ademamix.quantities import BatchLoss, Quantity, ReserveLoss, ValidationLoss
+from ademamix.quantities import Accuracy, BatchLoss, Observed, Quantity, ReserveLoss, ValidationLoss
 
 if TYPE_CHECKING:
     from ademamix.tasks.language import LanguageRun
@@ -82,6 +82,10 @@ class LanguageTask:
 
     def refused(self, quantity: Quantity) -> str:
         """Why a quantity cannot be measured: not one of language models, or more text than there is."""
+        if isinstance(quantity, Accuracy):
+            from ademamix.evaluation.measure import refused
+
+            return refused(quantity, self.spec)
         if not isinstance(quantity, ValidationLoss | ReserveLoss | BatchLoss):
             return "cannot be observed of language models"
         held = "reserve" if isinstance(quantity, ReserveLoss) else "validation"
@@ -104,6 +108,13 @@ class LanguageTask:
     @measure.register
     def _(self, quantity: BatchLoss, model: nn.Module, size: int) -> float:
         return self._mean_loss(quantity, lambda: self.batch(quantity.update), model, size)
+
+    @measure.register
+    def _(self, quantity: Accuracy, model: nn.Module, size: int) -> float:
+        from ademamix.evaluation.measure import evaluate
+
+        found = evaluate(quantity, model, self.spec, self.tokens.folder, self.device)
+        return Observed(found.acc, found.as_json())
 
     def _mean_loss(
         self, quantity: Quantity, read: Callable[[], Tensor], model: nn.Module, size: int

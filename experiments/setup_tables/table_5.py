@@ -1,16 +1,11 @@
 """Table 5: the sizes of the vision transformers."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.models.vit import ViTConfig
 from ademamix.paper.runs import ADAMW, run
 from ademamix.paper.vision import vision, vision_setups
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import beside, counted, plain
-
-if TYPE_CHECKING:
-    from analysis.results import Results
 
 NUMBER = 5
 TITLE = "Sizes of the vision transformers."
@@ -29,7 +24,7 @@ def models(scale: Scale | None) -> list[ViTConfig]:
     return found
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
+def table(scale: Scale | None) -> PaperTable:
     known, shown = vision(), models(scale)
     classes = max(setting.classes for setting in known.settings)
     rows: dict[str, list[Cell]] = {

@@ -1,7 +1,5 @@
 """Table 6: the hyperparameters of the vision transformers."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.models.vit import ViTConfig
 from ademamix.optimizers import AdamFamily
 from ademamix.paper.language import language
@@ -10,9 +8,6 @@ from ademamix.paper.vision import VisionSetup, vision, vision_setups
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import beside, best, plain, searched, tried
-
-if TYPE_CHECKING:
-    from analysis.results import Results
 
 NUMBER = 6
 TITLE = "Hyperparameters of the ViT models."
@@ -62,7 +57,7 @@ def _epochs(setup: VisionSetup, scale: Scale | None) -> float:
     return round(spec.epochs(steps) or 0)
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
+def table(scale: Scale | None) -> PaperTable:
     setups = vision_setups()
     columns = []
     for setup in setups:

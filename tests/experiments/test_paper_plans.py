@@ -42,6 +42,28 @@ def common(found: list[Run], width: int, steps: int, batch: int) -> None:
         assert run["fork_step"] is None
 
 
+def test_figure_3c() -> None:
+    """Appendix B.2."""
+    found = runs("3c")
+    assert len(found) == 4
+    for run in found:
+        assert run["model"] == {"kind": "mamba", "width": 768, "layers": 24, "vocabulary": 50_280}
+        assert run["parameters"] == 167_750_400
+        assert (run["batch"], run["sequence"]) == (120, 1024)
+        assert run["schedule"] == {"kind": "cosine", "warmup": 3000, "horizon": run["steps"]}
+        assert (run["optimizer"]["lr"], run["optimizer"]["weight_decay"]) == (6e-4, 0.1)
+    assert sorted(run["steps"] for run in found) == [64_000, 64_000, 128_000, 128_000]
+    assert sorted(round(run["tokens"] / 1e9) for run in found) == [8, 8, 16, 16]
+    for run in found:
+        if run["optimizer"]["kind"] == "ademamix":
+            slow = {"alpha": 8.0, "beta3": 0.9999, "alpha_warmup": run["steps"], "beta3_warmup": run["steps"]}
+            assert slow.items() <= run["optimizer"].items()
+    specs = [need.run for figure in registry.named("3c") for need in figure.needs(scale("paper"))]
+    assert {(spec.data.set, spec.data.tokenizer, spec.clipping) for spec in specs} == {
+        ("fineweb", "gpt-neox", 1.0)
+    }
+
+
 def test_figure_13() -> None:
     found = runs("13")
     common(found, SMALL, 256_000, 64)
