@@ -80,6 +80,7 @@ class Scale(Frozen):
         slow_half_life: share of the horizon that the half-life of β3 = 0.9999 maps to. None: the paper's own
             share, 2.7%.
         map_beta2: whether β2 maps as other betas do; not where its half-life is a small share of the horizon.
+        unsettled: set-up → why its runs would say nothing yet: they are trained only where --out says so.
         tasks, models, data, lr, seeds: by task; by set-up, twice; by set-up and optimizer; by use.
     """
 
@@ -97,6 +98,7 @@ class Scale(Frozen):
         default_factory=dict
     )
     lr: dict[str, dict[str, NonNegative]] = Field(default_factory=dict)
+    unsettled: dict[str, str] = Field(default_factory=dict)
     seeds: Seeds = Seeds()
     validation: Validation
     log_every: Steps  # steps per logged mean of the training loss

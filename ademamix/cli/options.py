@@ -193,6 +193,25 @@ def chosen(figures: tuple[str, ...], tables: tuple[str, ...]) -> list[Artifact]:
     return [*_named(figures), *map(registry.named_table, tables)]
 
 
+def settled(artifacts: Sequence[Artifact], at: Scale, named: bool) -> list[Artifact]:
+    """Those whose set-ups are settled at a scale; says which are left out.
+
+    Raises:
+        UserError: one that was asked for by name is not.
+    """
+    found = []
+    for artifact in artifacts:
+        setups = {need.paper.setup.name for need in artifact.needs(at) if need.paper}
+        why = next((reason for setup, reason in at.unsettled.items() if setup in setups), "")
+        if why and named:
+            raise UserError(f"{artifact.label} at scale {at.name}: {why}; to try it all the same: --out DIR")
+        if why:
+            click.echo(f"left out: {artifact.label} ({why})", err=True)
+        else:
+            found.append(artifact)
+    return found
+
+
 def chosen_scale(name: str, seeds: str | None) -> Scale:
     """The scale, with every list of seeds replaced when asked."""
     found = scale(name)

@@ -24,6 +24,7 @@ from ademamix.cli.options import (
     repeat_option,
     runs_option,
     scale_option,
+    settled,
     table_option,
     wanted_runs,
 )
@@ -141,6 +142,8 @@ def run(
     artifacts = chosen(names, tables)
     if settings:
         artifacts = changeable(artifacts, bool(names or tables))
+    if not out and not launching.dry_run:
+        artifacts = settled(artifacts, at, bool(names or tables))
     if settings and not out and not (only or until):
         raise UserError(
             "--set changes what is trained, so the figure would not be the paper's; "
