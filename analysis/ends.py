@@ -79,7 +79,7 @@ def edge(middles: Sequence[float]) -> float:
     """The loss above which an end is shown at the edge: outliers would flatten all the rest."""
     finite = [value for value in middles if math.isfinite(value)]
     if not finite:
-        return math.inf
+        return -math.inf
     low = min(finite)
     return low + max(FAR * (median(finite) - low), 0.02)
 
