@@ -12,7 +12,7 @@ noise is stands in its type:
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import mean
@@ -35,6 +35,7 @@ Measure = Callable[["pd.DataFrame"], Sequence["Measured"]]
 Compare = Callable[["pd.DataFrame"], list["Effect"]]
 Report = Callable[["pd.DataFrame"], Mapping[str, str]]
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run"]
+VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "inconclusive")  # of what was judged
 Over = Literal["seeds", "batches", "rounds"]
 
 
@@ -328,7 +329,7 @@ def ranking(panel: str, names: Sequence[str]) -> "Callable[[pd.DataFrame], dict[
     """Which of `names` ended lowest, and how low each ended."""
 
     def report(frame: "pd.DataFrame") -> dict[str, str]:
-        ends = {name: mean(final(frame, panel, name).values()) for name in names}
+        ends = mean_ends(frame, panel, names)
         listed = ", ".join(f"{name}: {end:.4f}" for name, end in ends.items())
         return {"lowest": min(ends, key=ends.__getitem__), "final losses": listed}
 
@@ -339,10 +340,15 @@ def lowest(panel: str, names: Mapping[str, str]) -> "Callable[[pd.DataFrame], st
     """Which of `names`, name → how to call it, ended lowest."""
 
     def find(frame: "pd.DataFrame") -> str:
-        ends = {called: mean(final(frame, panel, name).values()) for name, called in names.items()}
-        return min(ends, key=ends.__getitem__)
+        ends = mean_ends(frame, panel, names)
+        return names[min(ends, key=ends.__getitem__)]
 
     return find
+
+
+def mean_ends(frame: "pd.DataFrame", panel: str, names: Iterable[str]) -> dict[str, float]:
+    """Name → its final value, the mean over seeds."""
+    return {name: mean(final(frame, panel, name).values()) for name in names}
 
 
 def rankings(panels: Mapping[str, Sequence[str]]) -> "Callable[[pd.DataFrame], dict[str, str]]":

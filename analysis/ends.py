@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ENDS = "final loss (nats)"
 FAR = 4.0  # ends further above the lowest than so many times the median are shown at the edge
+BESIDE = 0.16  # of the distance between places: how far groups stand apart
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,21 @@ def draw_ends(axes: "Axes", rows: "pd.DataFrame", panel: str, marks: Mapping[str
     groups = list(dict.fromkeys(marks[name].group for name in there if marks[name].place))
     levels = [end.middle for name, end in ends.items() if not marks[name].place]
     top = max([edge([end.middle for end in ends.values()]), *filter(math.isfinite, levels)])
+    # Groups stand side by side, so that their intervals do not cover each other.
+    shift = {group: BESIDE * (i - (len(groups) - 1) / 2) for i, group in enumerate(groups)}
+    placed = [name for name in ends if marks[name].place]
+    at = {name: places.index(marks[name].place) + shift[marks[name].group] for name in placed}
     for name, end in ends.items():
-        mark = marks[name]
-        if not mark.place:
-            _draw_level(axes, end, mark)
-            continue
-        # Groups stand side by side, so that their intervals do not cover each other.
-        x = places.index(mark.place) + 0.16 * (groups.index(mark.group) - (len(groups) - 1) / 2)
-        _draw_end(axes, x, end, mark, top)
+        if name in at:
+            _draw_end(axes, at[name], end, marks[name], top)
+        else:
+            _draw_level(axes, end, marks[name])
     for group in groups:
-        _join(axes, group, marks, ends, places, groups, top)
+        own = [name for name in at if marks[name].group == group]
+        _join(axes, [(at[n], ends[n].middle) for n in own if ends[n].middle <= top], marks[own[0]])
     axes.set_xticks(range(len(places)), places)
     axes.set_xlim(-0.6, len(places) - 0.4)
-    _fit(axes, ends, top)
+    _fit(axes, list(ends.values()), top)
 
 
 def edge(middles: Sequence[float]) -> float:
@@ -108,26 +111,15 @@ def _draw_end(axes: "Axes", x: float, end: End, mark: Mark, top: float) -> None:
     axes.errorbar(x, end.middle, yerr=end.width, color=colour, marker="o", markersize=3, linewidth=0.9)
 
 
-def _join(
-    axes: "Axes",
-    group: str,
-    marks: Mapping[str, Mark],
-    ends: Mapping[str, End],
-    places: Sequence[str],
-    groups: Sequence[str],
-    top: float,
-) -> None:
-    shift = 0.16 * (groups.index(group) - (len(groups) - 1) / 2)
-    own = [name for name in ends if marks[name].place and marks[name].group == group]
-    points = [(places.index(marks[n].place) + shift, ends[n].middle) for n in own if ends[n].middle <= top]
+def _join(axes: "Axes", points: Sequence[tuple[float, float]], mark: Mark) -> None:
     if len(points) > 1:
         x, y = zip(*sorted(points), strict=True)
-        style = marks[own[0]].look.get("linestyle", "-")
+        style = mark.look.get("linestyle", "-")
         axes.plot(x, y, color="0.6", linewidth=0.7, linestyle=style, zorder=0)
 
 
-def _fit(axes: "Axes", ends: Mapping[str, End], top: float) -> None:
-    shown = [end for end in ends.values() if end.middle <= top]
+def _fit(axes: "Axes", ends: Sequence[End], top: float) -> None:
+    shown = [end for end in ends if end.middle <= top]
     if not shown:
         return
     around = [end.middle + sign * (end.width or 0) for end in shown for sign in (-1, 1)]

@@ -8,6 +8,7 @@ from ademamix.files import write_atomically
 from ademamix.scale import scales
 from analysis.artifacts import Contents, Figure
 from analysis.benchmarks import optimizer_benchmark
+from analysis.claims import VERDICTS
 from analysis.costs import cost_line, users_of
 
 Verdicts = dict[str, dict[str, Any]]  # scale (or 'exact') → figure name → its entry of claims.json
@@ -106,7 +107,7 @@ def _counts(figure: Figure, scale: str, verdicts: Verdicts) -> str:
     if entry is None:
         return "not run"
     found = [claim["verdict"] for claim in entry["claims"]]
-    counts = " / ".join(str(found.count(v)) for v in ("reproduced", "not reproduced", "inconclusive"))
+    counts = " / ".join(str(found.count(v)) for v in VERDICTS)
     return f"{counts} (exact)" if exact else counts
 
 

@@ -15,12 +15,8 @@ if TYPE_CHECKING:
 
     from analysis.noise import Noise
 
-STROKES: tuple[Any, ...] = (
-    "-",
-    (0, (1.2, 1)),
-    (0, (4, 1.2)),
-    (0, (4, 1, 1, 1)),
-)  # of the second factor, in order
+# Of the second factor, in order.
+STROKES: tuple[Any, ...] = ("-", (0, (1.2, 1)), (0, (4, 1.2)), (0, (4, 1, 1, 1)))
 BESIDE = 1.45  # height of a panel of final losses below one of curves, inches
 
 

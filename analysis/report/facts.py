@@ -1,20 +1,20 @@
 """What the report says, from committed results: plain values for the template."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 from typing import Any
 
-from ademamix.scale import scales
+from ademamix.scale import Scale, scales
 from analysis.artifacts import Artifact, Contents, Figure
 from analysis.caption import caption
+from analysis.claims import VERDICTS
 from analysis.costs import cost_line, users_of
-
-VERDICTS = ("reproduced", "not reproduced", "inconclusive")
+from analysis.pages import read_verdicts, shown
+from analysis.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -68,19 +68,21 @@ class Page:
         return sorted({entry.kind for entry in self.entries})
 
 
-def page_of(name: str, contents: Contents, root: Path, out: Path) -> Page | None:
-    """The page of a scale from figures/<name>, to be read in `out`/<name>; None without results."""
-    folder = root / "figures" / name
-    path = folder / "claims.json"
-    if not path.exists():
-        return None
-    verdicts = json.loads(path.read_text())
+def pages(contents: Contents, root: Path, out: Path) -> list[Page]:
+    """Every page there are results for: of the scales, largest first, then the exact figures.
+
+    `out`: each is read in a folder of this one, named after it.
+    """
+    found = read_verdicts(root / "figures")
+    names = [name for name in (*reversed(shown()), "exact") if found[name]]
+    return [_page(name, found[name], contents, root / "figures" / name, out / name) for name in names]
+
+
+def _page(name: str, verdicts: Mapping[str, Any], contents: Contents, folder: Path, here: Path) -> Page:
+    """The page of the results in `folder`, to be read in `here`."""
     users = {} if name == "exact" else users_of(contents.artifacts, name)
     entries = [
-        replace(
-            _entry(artifact, name, verdicts.get(artifact.name, {}), contents, root, users),
-            links={what: relpath(path, out / name) for what, path in _links(artifact, folder).items()},
-        )
+        _entry(artifact, verdicts.get(artifact.name, {}), contents, folder, here, users)
         for artifact in contents.artifacts
         if (folder / f"{artifact.name}.svg").exists() or artifact.name in verdicts
     ]
@@ -96,38 +98,36 @@ def page_of(name: str, contents: Contents, root: Path, out: Path) -> Page | None
     )
 
 
-def pages(contents: Contents, root: Path, out: Path) -> list[Page]:
-    """Every page there are results for: of the scales, largest first, then the exact figures."""
-    names = [*reversed([name for name, scale in scales().items() if scale.judges]), "exact"]
-    return [page for name in names if (page := page_of(name, contents, root, out))]
-
-
 def _entry(
     artifact: Artifact,
-    name: str,
     verdicts: Mapping[str, Any],
     contents: Contents,
-    root: Path,
+    folder: Path,
+    here: Path,
     users: Mapping[str, Sequence[str]],
 ) -> Entry:
-    folder = root / "figures" / name
     drawing = folder / f"{artifact.name}.svg"
-    scale = scales().get(name)
-    is_figure = isinstance(artifact, Figure)
-    known = contents.catalogue["figures" if is_figure else "tables"].get(artifact.number, {})
-    trained = scale is not None and not artifact.exact
+    scale = None if artifact.exact else scales().get(folder.name)
+    known = contents.catalogue[f"{artifact.KIND}s"].get(artifact.number, {})
     return Entry(
         label=artifact.label,
         title=artifact.title,
         kind=known.get("kind", "added"),
         anchor=artifact.name,
         drawing=embedded(drawing, artifact.name) if drawing.exists() else "",
-        run=caption(artifact, scale) if trained and scale and isinstance(artifact, Figure) else "",
-        cost=cost_line(artifact, name, folder / "records", users).strip() if trained else "",
+        run=_run(artifact, scale, folder) if scale and isinstance(artifact, Figure) else "",
+        cost=cost_line(artifact, folder.name, folder / "records", users).strip() if scale else "",
         claims=verdicts.get("claims", ()),
         judged_with=artifact.judged_with,
-        links={},
+        links={what: relpath(path, here) for what, path in _links(artifact, folder).items()},
     )
+
+
+def _run(figure: Figure, scale: Scale, folder: Path) -> str:
+    """What was run, as the drawing says it: with the seeds that the table holds."""
+    table = folder / f"{figure.name}.csv"
+    seeds = read_table(table)["seed"].unique().tolist() if table.exists() else None
+    return caption(figure, scale, shown=seeds)
 
 
 def _links(artifact: Artifact, folder: Path) -> dict[str, Path]:

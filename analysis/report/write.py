@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ademamix.files import write_atomically
 from analysis.artifacts import Contents
-from analysis.report.facts import VERDICTS, pages
+from analysis.claims import VERDICTS
+from analysis.report.facts import pages
 
 
 def write_report(contents: Contents, root: Path, out: Path) -> list[Path]:
@@ -24,9 +25,9 @@ def write_report(contents: Contents, root: Path, out: Path) -> list[Path]:
     found = [out / page.name / "index.html" for page in made]
     template = environment.get_template("page.html.j2")
     for page, path in zip(made, found, strict=True):
-        _write(path, template.render(page=page, pages=made, verdicts=VERDICTS))
-    front = out / "index.html"
-    _write(front, environment.get_template("front.html.j2").render(pages=made, verdicts=VERDICTS))
+        write_atomically(path, template.render(page=page, pages=made, verdicts=VERDICTS).encode())
+    front, template = out / "index.html", environment.get_template("front.html.j2")
+    write_atomically(front, template.render(pages=made, verdicts=VERDICTS).encode())
     return [front, *found]
 
 
@@ -45,8 +46,3 @@ def interval(of: Sequence[float] | None) -> str:
         return "spread unknown"
     low, high = of
     return "exact" if low == high else f"[{low:.4g}, {high:.4g}]"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())
