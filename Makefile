@@ -1,11 +1,21 @@
-# make figure-12            train what Figure 12 lacks, draw it, judge its claims
-# make figures              all that are defined
-# make table-4 SCALE=cpu    the paper's values, and the scale's
-# make plan FIGURE=12 SCALE=paper
+# make figure-12            train what Figure 12 lacks, draw it, judge its claims; make figure-12a: one panel
+# make figures              all that are defined; FIGURE=12,13 only these
+# make table-4              a table of the paper, with the scale's values beside the paper's; make tables: all
+# make plan                 runs, what they share, what they cost: FIGURE=12 TABLE=7 SCALE=paper
+# make sweep FILE=mine.yaml hyperparameters of your own (docs/sweeps.md)
+# make status               what is done, running, diverged, failed, at each scale
+# make runs                 the runs there are, by what differs: FIGURE=12 SCALE=cpu STATE=failed
+# make plots claims docs report    draw, judge, write pages and report again from what is committed
+# make export import        records of finished runs to and from figures/<scale>/records
+# make test                 lint types pytest
+# make bench                the cost of the training loop, of the optimizer, of preparing data
+# make setup                the environment, which every other target makes when it is missing
 #
-# SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  SEEDS=0,1,2
+# SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  DEVICE=cpu|cuda  SEEDS=0,1,2
+# LAUNCHER=slurm CLUSTER=configs/clusters/NAME.yaml  WAIT=1  DRY_RUN=1  RETRY=1    (docs/running-on-slurm.md)
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
 # PYTHON=EXE  use this interpreter as it is and install nothing
+# One run outside any figure, overrides and more: python -m ademamix --help
 
 SCALE ?= cpu
 VENV ?= .venv
@@ -23,13 +33,17 @@ RUN := $(PYTHON) -m ademamix
 STORE := $(if $(RUNS),--runs "$(RUNS)")
 WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
-         $(if $(JOBS),--jobs $(JOBS)) $(if $(SEEDS),--seeds $(SEEDS))
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(SEEDS),--seeds $(SEEDS)) \
+         $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(CLUSTER),--cluster "$(CLUSTER)") \
+         $(if $(WAIT),--wait) $(if $(DRY_RUN),--dry-run) $(if $(RETRY),--retry)
+FIGURES := $(if $(FIGURE),--figure "$(FIGURE)")
 
-.PHONY: help setup figures tables plan status plots claims docs report export import bench test lint types pytest
+.PHONY: help setup figures tables sweep plan status runs plots claims docs report export import bench test lint types \
+        pytest test-slurm
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 setup: $(SETUP)
 
@@ -41,29 +55,34 @@ $(STAMP):
 figure-%: $(SETUP)
 	@$(RUN) run --figure $* $(TRAIN)
 
-# A table has the paper's values, and beside them those of a scale that was asked for.
-ASKED := $(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE))
-
 table-%: $(SETUP)
-	@$(RUN) table --table $* $(ASKED) $(WRITE)
+	@$(RUN) run --table $* $(TRAIN)
 
+# All that need no training, or whose models are trained: with the paper's values, and those of a scale asked for.
 tables: $(SETUP)
-	@$(RUN) table $(ASKED) $(WRITE)
+	@$(RUN) table $(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE)) $(WRITE)
 
 figures: $(SETUP)
-	@$(RUN) run $(TRAIN)
+	@$(RUN) run $(FIGURES) $(TRAIN)
+
+sweep: $(SETUP)
+	@$(RUN) sweep $(FILE) $(TRAIN)
 
 plan: $(SETUP)
-	@$(RUN) plan --scale $(SCALE) $(foreach f,$(FIGURE),--figure $(f)) $(STORE) $(if $(SEEDS),--seeds $(SEEDS))
+	@$(RUN) plan --scale $(SCALE) $(FIGURES) $(foreach t,$(TABLE),--table $(t)) $(STORE) \
+		$(if $(SEEDS),--seeds $(SEEDS))
 
 status: $(SETUP)
 	@$(RUN) status $(STORE)
 
+runs: $(SETUP)
+	@$(RUN) runs $(FIGURES) $(ASKED) $(if $(STATE),--state $(STATE)) $(STORE)
+
 plots: $(SETUP)
-	@$(RUN) plot $(WRITE)
+	@$(RUN) plot $(FIGURES) $(ASKED) $(WRITE)
 
 claims: $(SETUP)
-	@$(RUN) claims $(WRITE)
+	@$(RUN) claims $(FIGURES) $(ASKED) $(WRITE)
 
 report: $(SETUP)
 	@$(RUN) report $(WRITE)
@@ -75,11 +94,13 @@ export: $(SETUP)
 	@$(RUN) export --scale $(SCALE) $(STORE) $(WRITE)
 
 import: $(SETUP)
-	@$(RUN) import $(STORE)
+	@$(RUN) import $(STORE) $(if $(DATA),--data "$(DATA)")
 
 bench: $(SETUP)
-	@$(PYTHON) benchmarks/training.py
-	@$(PYTHON) benchmarks/optimizer.py
+	@$(PYTHON) -m benchmarks.training
+	@$(PYTHON) -m benchmarks.optimizer
+	@$(PYTHON) -m benchmarks.data
+	@$(PYTHON) -m benchmarks.images
 
 test: lint types pytest
 
@@ -92,3 +113,7 @@ types: $(SETUP)
 
 pytest: $(SETUP)
 	@$(PYTHON) -m pytest -n auto --dist loadfile
+
+# A real Slurm on this machine, started for the tests; they say so and are skipped where it cannot be.
+test-slurm: $(SETUP)
+	@$(PYTHON) -m pytest tests/slurm -m slurm -rs

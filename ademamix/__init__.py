@@ -13,6 +13,10 @@ __all__ = ["AdEMAMix"]
 __version__ = "0.1.0"
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     # Torch takes seconds to import; `--help`, `plan` and `plot` must not wait for it.
     if name == "AdEMAMix":

@@ -1,12 +1,14 @@
 """`python -m ademamix`, and the installed command `ademamix`."""
 
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
     """Run the command line.
 
-    What the user can mend is one line on stderr and exit code 1 (2 for a wrong option); Ctrl-C is 130.
+    What the user can mend is one line on stderr and exit code 1 (2 for a wrong option); Ctrl-C is 130. A
+    mistake of ours is one line too, with where its traceback was saved, and 70.
     """
     try:
         import click
@@ -17,19 +19,31 @@ def main() -> None:
             f"ademamix: the suite needs the package {error.name}; from a checkout, run "
             "'make setup' or: pip install -e '.[suite]' (the optimizer alone needs only torch)"
         )
-    from ademamix.errors import UserError, one_line
+    except Exception as error:
+        _give_up(error)
+    from ademamix.errors import UserError
 
     try:
         sys.exit(cli.main(prog_name="ademamix", standalone_mode=False))
     except UserError as error:
         sys.exit(f"ademamix: {error}")
-    except OSError as error:
-        sys.exit(f"ademamix: {one_line(error, '--out or --runs')}")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except Exception as error:
+        _give_up(error)
+
+
+def _give_up(error: Exception) -> NoReturn:
+    """The last net: one line, where the traceback is, and the exit code of a mistake of ours."""
+    from ademamix.errors import MISTAKE, in_one_line, save_traceback
+
+    saved = save_traceback(error)
+    where = f"the traceback is in {saved}" if saved else "its traceback could not be saved"
+    print(f"ademamix: unexpected {in_one_line(error)}; {where}; please report it", file=sys.stderr)
+    sys.exit(MISTAKE)
 
 
 if __name__ == "__main__":

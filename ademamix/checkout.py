@@ -1,5 +1,6 @@
 """Where the repository is: experiments, configs and figures live beside the package."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -16,3 +17,8 @@ def checkout() -> Path:
             "(the optimizer alone works as installed)"
         )
     return root
+
+
+def data_root() -> Path:
+    """Where prepared data lives: what ADEMAMIX_DATA names (--data sets it), or data/ in the checkout."""
+    return Path(os.environ.get("ADEMAMIX_DATA") or checkout() / "data")

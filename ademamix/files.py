@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ademamix.errors import UserError
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write under a temporary name beside `path`, flush to disk, then rename."""
@@ -29,3 +31,22 @@ def write_json(path: Path, value: Any) -> None:
 def scratch_beside(path: Path) -> Path:
     """A temporary name in the same folder, one for each process."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file of keys and values, such as those of configs/; {} where it is empty.
+
+    Raises:
+        UserError: it cannot be read, or holds something else.
+    """
+    import yaml
+
+    try:
+        found = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; take it from git") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict | None) or not all(isinstance(key, str) for key in found or {}):
+        raise UserError(f"{path} has to hold keys and values, as in 'key: value'")
+    return found or {}

@@ -6,14 +6,15 @@ learning rate its own is relative to, and how it is built. Adding an optimizer i
 torch is imported where an optimizer is built.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import model_validator
 
 from ademamix.values import NonNegative, Positive, Role, Share, Symbol, Variant, Warmup
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.optim import Optimizer
+    from torch.optim.optimizer import ParamsT
 
 FAST, SLOW, SQUARE = "exp_avg", "exp_avg_slow", "exp_avg_sq"  # moments, as optimizers call their state
 
@@ -34,8 +35,8 @@ class OptimizerConfig(Variant):
     lr: Annotated[NonNegative, Role.RATE]
     weight_decay: Annotated[NonNegative, Symbol("λ")]
 
-    def build(self, params: "Iterable[Tensor]") -> "Optimizer":
-        """The optimizer over `params`."""
+    def build(self, params: "ParamsT") -> "Optimizer":
+        """The optimizer over `params`, tensors or groups of them."""
         raise NotImplementedError
 
     @property
@@ -75,7 +76,7 @@ class AdamWConfig(AdamFamily):
     kind: Literal["adamw"] = "adamw"
     beta1_warmup: Annotated[Warmup, Role.STEPS, Symbol("T_β1")] = None
 
-    def build(self, params: "Iterable[Tensor]") -> "Optimizer":
+    def build(self, params: "ParamsT") -> "Optimizer":
         import torch
 
         from ademamix.optim.variants import RampedAdamW
@@ -99,6 +100,12 @@ class AdEMAMixConfig(AdamFamily):
     alpha_warmup: Annotated[Warmup, Role.STEPS, Symbol("T_α")] = None
     beta3_warmup: Annotated[Warmup, Role.STEPS, Symbol("T_β3")] = None
 
+    @model_validator(mode="after")
+    def _slow_ema_is_slower(self) -> "AdEMAMixConfig":
+        if self.beta3 < self.beta1:
+            raise ValueError(f"beta3 {self.beta3:g} is below beta1 {self.beta1:g}")
+        return self
+
     @property
     def moments(self) -> frozenset[str]:
         return frozenset({SLOW, SQUARE} | ({FAST} if self.beta1 else set()))
@@ -111,7 +118,7 @@ class AdEMAMixConfig(AdamFamily):
             "beta3_warmup": self.beta3_warmup,
         }
 
-    def build(self, params: "Iterable[Tensor]") -> "Optimizer":
+    def build(self, params: "ParamsT") -> "Optimizer":
         from ademamix.optim.ademamix import AdEMAMix
 
         return AdEMAMix(params, betas=(self.beta1, self.beta2, self.beta3), **self._schedules())
@@ -127,7 +134,7 @@ class ConvexAdEMAMixConfig(AdEMAMixConfig):
     kind: Literal["ademamix-convex"] = "ademamix-convex"  # type: ignore[assignment]
     alpha: Annotated[Share, Symbol("α", brief=True)]
 
-    def build(self, params: "Iterable[Tensor]") -> "Optimizer":
+    def build(self, params: "ParamsT") -> "Optimizer":
         from ademamix.optim.variants import ConvexAdEMAMix
 
         return ConvexAdEMAMix(params, betas=(self.beta1, self.beta2, self.beta3), **self._schedules())
@@ -144,7 +151,7 @@ class Ad3EMAMixConfig(AdEMAMixConfig):
     def moments(self) -> frozenset[str]:
         return frozenset({FAST, SLOW, "exp_avg_slower", SQUARE})
 
-    def build(self, params: "Iterable[Tensor]") -> "Optimizer":
+    def build(self, params: "ParamsT") -> "Optimizer":
         from ademamix.optim.variants import Ad3EMAMix
 
         betas = (self.beta1, self.beta2, self.beta3, self.beta4)
@@ -163,7 +170,7 @@ class LionConfig(OptimizerConfig):
     def moments(self) -> frozenset[str]:
         return frozenset({FAST})
 
-    def build(self, params: "Iterable[Tensor]") -> "Optimizer":
+    def build(self, params: "ParamsT") -> "Optimizer":
         from timm.optim.lion import Lion
 
         # timm's β1 mixes the step and its β2 the average: the paper's α and β.

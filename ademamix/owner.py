@@ -53,7 +53,10 @@ def alive(folder: Path) -> bool:
 def elsewhere(folder: Path) -> bool:
     """Whether another machine trains the run: on this one, the lock says who does."""
     found = of(folder)
-    return found is not None and found.host != socket.gethostname() and _fresh(folder)
+    if found is None or found.host == socket.gethostname():
+        return False
+    requeued = bool(found.job) and found.job == Owner.me().job  # this very job, before it was sent here
+    return not requeued and _fresh(folder)
 
 
 def _fresh(folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """The union of needs: which runs to train, in which order, at what cost."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 from ademamix.paper.runs import PaperRun
@@ -10,7 +10,7 @@ from ademamix.spec import Need, Observe, RunSpec, refuse_unobservable, unite_obs
 from ademamix.store import Status, Store
 
 BYTES_PER_PARAMETER = 16  # of a checkpoint: fp32 weights and up to three moments
-BYTES_PER_LINE = 90  # of metrics.jsonl
+BYTES_PER_LINE = 160  # of metrics.jsonl
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,9 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
         spec = need.run
         own = between(need.observe, spec.first_step, need.until)
         refuse_unobservable(spec, own)
-        old = wanted.get(spec.id, Wanted(spec, until=0))
-        wanted[spec.id] = replace(
-            old,
-            until=max(old.until, need.until),
-            keep=old.keep | need.keep,
-            observe=unite_observations(old.observe, own),
-            figures=tuple(sorted({*old.figures, figure}, key=_in_the_papers_order)),
-            shown=old.shown or shown,
-            paper=old.paper or need.paper,
-        )
+        seen = unite_observations({}, own)
+        new = Wanted(spec, need.until, need.keep, seen, (figure,), shown, need.paper)
+        wanted[spec.id] = joined(wanted[spec.id], new) if spec.id in wanted else new
         if fork := spec.fork:
             past = between(need.observe, 0, fork.step)
             trunk = need.paper.fork.trunk if need.paper and need.paper.fork else None
@@ -84,9 +77,22 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
     return wanted
 
 
+def joined(first: Wanted, second: Wanted) -> Wanted:
+    """All that is wanted of the same run, twice."""
+    return Wanted(
+        spec=first.spec,
+        until=max(first.until, second.until),
+        keep=first.keep | second.keep,
+        observe=unite_observations(first.observe, second.observe),
+        figures=tuple(sorted({*first.figures, *second.figures}, key=_in_the_papers_order)),
+        shown=first.shown or second.shown,
+        paper=first.paper or second.paper,
+    )
+
+
 def _in_the_papers_order(name: str) -> tuple[bool, int, str]:
-    """'2', '12', 'table 7': figures first, by number."""
-    return not name.isdecimal(), int("".join(filter(str.isdecimal, name))), name
+    """'2', '12', 'table 7', 'sweep mine': figures first, by number."""
+    return not name.isdecimal(), int("".join(filter(str.isdecimal, name)) or 0), name
 
 
 def between(observe: Observe, after: int, until: int) -> Observe:
@@ -228,15 +234,16 @@ def cost(w: Wanted, scale: Scale, forks: int = 0) -> Cost:
     checkpoints = max(2, len(w.keep) + forks)  # two to resume from, while it trains
     size = checkpoints * BYTES_PER_PARAMETER * w.spec.model.parameters()
     return Cost(
-        hours=_hours(w.flops, scale),
+        hours=hours(w.flops, scale),
         disk_bytes=size + BYTES_PER_LINE * w.new_steps // scale.log_every,
     )
 
 
 def hours_from_scratch(wanted: Iterable[Wanted], scale: Scale) -> float:
     """Hours of one worker if every curve that a figure shows were trained from its first step."""
-    return _hours(sum(w.flops_from_scratch for w in wanted), scale)
+    return hours(sum(w.flops_from_scratch for w in wanted), scale)
 
 
-def _hours(flops: float, scale: Scale) -> float:
+def hours(flops: float, scale: Scale) -> float:
+    """Hours of one worker for so many operations, from its peak and utilisation."""
     return flops / (scale.machine.peak_flops * scale.machine.utilisation) / 3600

@@ -5,10 +5,11 @@ What a quantity depends on is part of it, so two figures that ask for the same t
 do not cannot mix. A task that can observe something of its own declares it here in the same way: one class.
 """
 
+from collections.abc import Mapping
 from functools import cache
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ademamix.errors import UserError, did_you_mean
 from ademamix.optimizers import OptimizerConfig
@@ -28,6 +29,8 @@ class Quantity(Frozen):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        if "NAME" not in cls.__dict__:  # what several have in common
+            return
         taken = cls.NAMES.get(cls.NAME)
         if taken is not None and taken.__qualname__ != cls.__qualname__:
             raise TypeError(f"{cls.__name__}: the quantity '{cls.NAME}' is {taken.__name__}; name another")
@@ -87,6 +90,43 @@ class MomentumNorm(Quantity):
         if self.moment in optimizer.moments:
             return ""
         return f"{optimizer.TITLE} keeps no '{self.moment}'{did_you_mean(self.moment, optimizer.moments)}"
+
+
+class Accuracy(Quantity):
+    """The share of a task's questions that the model answers right (Figure 8, Table 7).
+
+    'accuracy:arc_easy'; 'accuracy:arc_easy/100' asks the first 100 questions alone.
+    """
+
+    NAME = "accuracy"
+    task: Annotated[str, Field(pattern=r"^\w[\w.-]*(/[1-9]\d*)?$")]
+
+    @property
+    def name(self) -> str:
+        """The task."""
+        return self.task.partition("/")[0]
+
+    @property
+    def questions(self) -> int | None:
+        """How many of its questions are asked; None: all."""
+        count = self.task.partition("/")[2]
+        return int(count) if count else None
+
+
+class Observed(float):
+    """A measured value with what it rests on: `evidence`, a JSON object, kept beside the run's rows."""
+
+    def __new__(cls, value: float, evidence: Mapping[str, Any]) -> "Observed":
+        found = super().__new__(cls, value)
+        found.evidence = evidence
+        return found
+
+    evidence: Mapping[str, Any]
+
+
+def is_quantity(column: str) -> bool:
+    """Whether a column of metrics.jsonl is something observed; the others are logged in any case."""
+    return column.partition(":")[0] in Quantity.NAMES
 
 
 @cache

@@ -6,30 +6,38 @@ They are committed under figures/<scale>/records, so that work is never lost bet
 import gzip
 import json
 import zlib
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from filelock import Timeout
 
 from ademamix import owner
+from ademamix.checkout import data_root
+from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError
 from ademamix.files import write_atomically, write_json
 from ademamix.quantities import parse as quantity
-from ademamix.spec import SCHEMA, Need, parse
-from ademamix.store import Outcome, Row, Run, Store, read_json
+from ademamix.spec import SCHEMA, Need, RunSpec, parse
+from ademamix.store import Outcome, Row, Run, Store, is_row, read_json, read_measurement
 from ademamix.values import canonical
+
+SCHEDULED = ("lr", "alpha", "beta1", "beta3", "beta4")  # columns that follow from the spec
 
 
 def export(run: Run, folder: Path) -> Path:
-    """Write the record of a complete run to `folder`; equal runs give equal bytes."""
-    outcome = run.outcome()
-    assert outcome is not None, "only complete runs are exported"
-    rows = run.metrics()
-    columns = sorted({key for row in rows for key in row} - {"step"})
+    """Write the record of a complete run to `folder`; equal runs give equal bytes.
+
+    Raises:
+        UserError: the run is not complete, or damaged.
+    """
+    outcome, rows = run.complete()
+    columns = sorted({key for row in rows for key in row} - {"step", *SCHEDULED})
     record = {
         "schema": SCHEMA,
         "spec": canonical(run.spec()),
-        "outcome": asdict(outcome),
+        "outcome": outcome.as_json(),
         "metrics": {
             "step": [row["step"] for row in rows],
             **{
@@ -38,10 +46,36 @@ def export(run: Run, folder: Path) -> Path:
             },
         },
     }
+    if evidence := run.evidence():
+        record["evidence"] = evidence
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
     path = folder / f"{run.id}.json.gz"
     write_atomically(path, gzip.compress(text.encode(), mtime=0))
     return path
+
+
+def read_record(path: Path) -> tuple[RunSpec, Outcome, list[Row]]:
+    """What a record holds.
+
+    Raises:
+        UserError: the file is damaged, of a newer schema, or not named after its run.
+    """
+    try:
+        record = json.loads(gzip.decompress(path.read_bytes()))
+        if record["schema"] > SCHEMA:
+            raise UserError(f"{path} was written by a newer version; update the code")
+        spec, outcome, rows = (
+            parse(record["spec"]),
+            Outcome.parse(record["outcome"]),
+            _rows(record["metrics"]),
+        )
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error):
+        raise UserError(f"{path} is not a readable record; take it from git again") from None
+    if path.name != f"{spec.id}.json.gz":
+        raise UserError(f"{path} holds run {spec.id}; export it again")
+    if why := outcome.damage(rows):
+        raise UserError(f"{path} is damaged: {why}; take it from git again")
+    return spec, outcome, rows
 
 
 def load_record(path: Path, store: Store) -> bool:
@@ -51,19 +85,7 @@ def load_record(path: Path, store: Store) -> bool:
         UserError: the file is damaged, of a newer schema, or not named after its run; or the run is
             being trained.
     """
-    try:
-        record = json.loads(gzip.decompress(path.read_bytes()))
-        if record["schema"] > SCHEMA:
-            raise UserError(f"{path} was written by a newer version; update the code")
-        spec, outcome = parse(record["spec"]), Outcome(**record["outcome"])
-        rows: list[Row] = [{"step": step} for step in record["metrics"].pop("step")]
-        for column, values in sorted(record["metrics"].items()):
-            for i, value in values:
-                rows[i][column] = value
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zlib.error):
-        raise UserError(f"{path} is not a readable record; take it from git again") from None
-    if path.name != f"{spec.id}.json.gz":
-        raise UserError(f"{path} holds run {spec.id}; export it again")
+    spec, outcome, rows = read_record(path)
     run = store.run(spec.id)
     run.folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -81,10 +103,38 @@ def load_record(path: Path, store: Store) -> bool:
         run.remove_checkpoints_except(())
         run.begin(spec)
         run.write_metrics(rows)
+        for found in json.loads(gzip.decompress(path.read_bytes())).get("evidence", ()):
+            run.write_evidence(found.pop("step"), found.pop("quantity"), found)
         run.finish(outcome)
         return True
     finally:
         run.lock.release()
+
+
+def elsewhere(runs: Iterable[Run]) -> list[str]:
+    """A line for each corpus that some of the runs were trained on and this machine has another of."""
+    counts: Counter[str] = Counter(
+        json.dumps(read_json(run.folder / "spec.json")["data"], sort_keys=True) for run in runs
+    )
+    return [
+        f"{count} of these runs were trained on another {data.kind} than this machine's ({other}): no "
+        "figure here uses them; install requirements.lock, or put the corpus of the recorded versions at "
+        f"{data.folder(data_root())}"
+        for text, count in counts.items()
+        if (other := (data := DataConfig.read(json.loads(text))).differs())
+    ]
+
+
+def _rows(metrics: dict[str, Any]) -> list[Row]:
+    """The rows of a record. Raises ValueError and the like where it has none."""
+    rows: list[Row] = [{"step": step} for step in metrics["step"]]
+    for column, values in sorted(metrics.items()):
+        if column != "step":
+            for i, value in values:
+                rows[i][column] = value
+    if not all(map(is_row, rows)):
+        raise ValueError("not rows")
+    return rows
 
 
 def export_measurements(store: Store, scale: str, folder: Path) -> list[Path]:
@@ -92,13 +142,13 @@ def export_measurements(store: Store, scale: str, folder: Path) -> list[Path]:
     written = []
     for path in sorted(store.measurement_path("*", scale).parent.glob(f"{scale}-figure-*.json")):
         written.append(folder / path.name)
-        write_json(written[-1], read_json(path))
+        write_json(written[-1], read_measurement(path))
     return written
 
 
 def load_measurement(path: Path, store: Store) -> None:
     """Load an exported measurement, unless one was taken here."""
-    found = read_json(path)
+    found = read_measurement(path)
     own = store.measurement_path(found["figure"], found["scale"])
     if not own.exists():
         write_json(own, found)

@@ -5,26 +5,28 @@ scale, walking the roles of its fields. At `paper` every rule is the identity. T
 how they behave, are in configs/scales/<name>.yaml.
 """
 
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
 from ademamix.checkout import checkout
 from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError, did_you_mean
+from ademamix.files import read_yaml
 from ademamix.models import ModelConfig
 from ademamix.optim.schedules import beta_of_half_life, half_life
 from ademamix.paper.runs import PaperFork, PaperRun, setups
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.quantities import ValidationLoss
 from ademamix.spec import Fork, RunSpec
-from ademamix.values import Frozen, NonNegative, Positive, Role, Steps, marks, user_error
+from ademamix.tasks.vision import Augmentation
+from ademamix.values import Frozen, NonNegative, Positive, Role, Steps, UnknownVariant, marks, user_error
 
 FAST_BETA, SLOW_BETA = 0.9, 0.9999  # between these, betas are mapped by interpolation
 SHORTEST_SLOW_HALF_LIFE = 12.0  # steps
@@ -59,7 +61,12 @@ class TaskScale(Frozen):
 
     batch: Steps | None = None  # for the batch of each set-up
     sequence: Steps | None = None
-    data: str | None = None  # by kind
+    data: str | dict[str, Any] | None = None  # by kind, or by kind and what else is stated of it
+    augmentation: Augmentation | None = None
+    micro_batch: Steps | None = None  # samples per pass on the device; None: the scale's
+
+
+Here = Annotated[DataConfig, BeforeValidator(lambda stated: here(stated))]  # completed by this machine
 
 
 class Scale(Frozen):
@@ -73,7 +80,8 @@ class Scale(Frozen):
         slow_half_life: share of the horizon that the half-life of β3 = 0.9999 maps to. None: the paper's own
             share, 2.7%.
         map_beta2: whether β2 maps as other betas do; not where its half-life is a small share of the horizon.
-        tasks, models, lr, seeds: by task; by set-up; by set-up and optimizer; by use.
+        unsettled: set-up → why its runs would say nothing yet: they are trained only where --out says so.
+        tasks, models, data, lr, seeds: by task; by set-up, twice; by set-up and optimizer; by use.
     """
 
     name: str
@@ -86,7 +94,11 @@ class Scale(Frozen):
     precision: Literal["fp32", "bf16"] | None = None
     tasks: dict[str, TaskScale] = Field(default_factory=dict)
     models: dict[str, Annotated[ModelConfig, BeforeValidator(ModelConfig.read)]] = Field(default_factory=dict)
+    data: dict[str, Annotated[DataConfig, BeforeValidator(lambda value: here(value))]] = Field(
+        default_factory=dict
+    )
     lr: dict[str, dict[str, NonNegative]] = Field(default_factory=dict)
+    unsettled: dict[str, str] = Field(default_factory=dict)
     seeds: Seeds = Seeds()
     validation: Validation
     log_every: Steps  # steps per logged mean of the training loss
@@ -188,13 +200,19 @@ class Scale(Frozen):
             case Role.MODEL:
                 return self.models.get(paper.setup.name, value)
             case Role.DATA:
-                return here(task.data) if task.data else value
+                return self.data.get(paper.setup.name) or (here(task.data) if task.data else value)
             case Role.SEQUENCE:
                 return task.sequence or value
+            case Role.AUGMENTATION:
+                return task.augmentation or value
             case Role.PRECISION:
                 return self.precision or value
             case Role.BATCH | Role.SEED:  # `map` sets them
                 return value
+
+    def passes(self, task: str) -> int | None:
+        """Samples per pass on the device, by task; None: the whole batch."""
+        return self.tasks.get(task, TaskScale()).micro_batch or self.micro_batch
 
     @property
     def validation_loss(self) -> ValidationLoss:
@@ -215,32 +233,55 @@ class Scale(Frozen):
         return frozenset(range(every, until + 1, every)) | {until}
 
 
+def here(data: str | Mapping[str, Any]) -> DataConfig:
+    """The data set of that kind, with what is stated of it, as this machine has it."""
+    stated = {"kind": data} if isinstance(data, str) else data
+    return _here(json.dumps(stated, sort_keys=True))
+
+
 @cache
-def here(kind: str) -> DataConfig:
-    """The data set of that kind as this machine has it."""
-    return DataConfig.member(kind).here()
+def _here(stated: str) -> DataConfig:
+    fields = json.loads(stated)
+    try:
+        return DataConfig.member(fields.get("kind")).here(**fields)
+    except UnknownVariant as problem:
+        raise UserError(str(problem)) from None
 
 
 @cache
 def scales() -> dict[str, Scale]:
     """All scales by name, smallest first."""
-    found = map(read_scale, (checkout() / "configs" / "scales").glob("*.yaml"))
+    found = map(read_scale, _of_checkout("*").parent.glob("*.yaml"))
     return {scale.name: scale for scale in sorted(found, key=lambda scale: scale.order)}
 
 
 def scale(name: str) -> Scale:
-    """The scale of that name, or a UserError that names the nearest."""
+    """The scale of that name, or of that YAML file; or a UserError that names the nearest.
+
+    A file's scale is known by its name from then on, in this process.
+    """
+    if name.endswith(".yaml"):
+        path = Path(name)
+        if path.stem in scales() and path.resolve() != _of_checkout(path.stem):
+            raise UserError(f"{path}: there is a scale {path.stem}; give the file another name")
+        if not path.is_file():
+            raise UserError(f"no scale file {path}")
+        return scales().setdefault(path.stem, read_scale(path))
     if name not in scales():
         raise UserError(f"unknown scale '{name}'{did_you_mean(name, scales())}")
     return scales()[name]
 
 
+def _of_checkout(name: str) -> Path:
+    return checkout() / "configs" / "scales" / f"{name}.yaml"
+
+
 def read_scale(path: Path) -> Scale:
     """A scale from its YAML file, named after it."""
+    data = {"name": path.stem, **read_yaml(path)}
     try:
-        data = {"name": path.stem, **(yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or {})}
         found = Scale.model_validate(data)
-        for part, names in (("models", found.models), ("lr", found.lr)):
+        for part, names in (("models", found.models), ("data", found.data), ("lr", found.lr)):
             for name in names.keys() - setups().keys():
                 raise UserError(f"{path}: {part}: unknown set-up '{name}'{did_you_mean(name, setups())}")
         for name in found.tasks.keys() - RunSpec.MEMBERS.keys():
@@ -248,8 +289,6 @@ def read_scale(path: Path) -> Scale:
         return found
     except ValidationError as error:
         raise user_error(error, Scale, data, str(path)) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:

@@ -66,6 +66,7 @@ class RunSpec(Variant):
 
     TAG: ClassVar[str] = "task"
     FAMILY: ClassVar[str] = "task"
+    PRELOAD: ClassVar[tuple[str, ...]] = ()  # slow to import: loaded before workers are forked
 
     task: str
     model: Annotated[ModelConfig, BeforeValidator(ModelConfig.read), Role.MODEL]
@@ -82,6 +83,13 @@ class RunSpec(Variant):
         """The task: model, batches, loss."""
         raise NotImplementedError
 
+    def refused_data(self, data_root: Path, until: int, repeat: bool) -> str:
+        """Why the data under `data_root` does not do for a training up to step `until`; '' when it does.
+
+        `repeat`: whether the run may see data more than once. Asked before anything is trained.
+        """
+        return ""
+
     @property
     def sample(self) -> int:
         """The size of a sample in the model's own unit, as `ModelConfig.training_flops` takes it."""
@@ -91,6 +99,11 @@ class RunSpec(Variant):
     def units_per_step(self) -> int:
         """Tokens, or images, that an update trains on."""
         return self.batch * self.sample
+
+    def epochs(self, steps: int) -> float | None:
+        """Passes over the data in so many steps; None where the data do not say how much there is."""
+        samples = self.data.samples
+        return steps * self.batch / samples if samples else None
 
     def resized(self, batch: Fraction, strict: bool) -> dict[str, Any]:
         """The fields that make it a run with `batch` samples per update.

@@ -31,6 +31,7 @@ class Role(Enum):
     DATA = auto()  # the scale's own data for the task
     BATCH = auto()  # relative to the set-up's own batch
     SEQUENCE = auto()  # the scale's own length of a sample
+    AUGMENTATION = auto()  # the scale's own, of images
     PRECISION = auto()  # the scale's own
     SEED = auto()
 
@@ -170,7 +171,10 @@ def user_error(error: ValidationError, model: type[BaseModel], data: Any, where:
     path = [str(part) for part in first["loc"]]
     key, prefix = ".".join(path), f"{where}: " if where else ""
     if first["type"] == "extra_forbidden":
-        owner = _owner(model, data, path[:-1])
+        try:
+            owner = _owner(model, data, path[:-1])
+        except (KeyError, AttributeError, TypeError):  # it lies in a list
+            owner = None
         near = did_you_mean(path[-1], owner.model_fields if owner else ())
         return UnknownKey(f"{prefix}unknown key '{key}'{near}")
     message = first["msg"].removeprefix("Value error, ")

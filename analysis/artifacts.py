@@ -1,16 +1,22 @@
 """What the paper shows, as code: a figure or a table is a module with a number, needs, a table and claims."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
+from ademamix.errors import UserError, in_one_line, save_traceback, where_raised
 from ademamix.scale import Scale
 from ademamix.spec import Need
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.claims import Claim
+    from analysis.results import Results
+    from analysis.typeset import PaperTable
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,39 @@ class Artifact:
         """The figure whose claims are its own, too: '1'; '' where it has its own."""
         return str(getattr(self.module, "JUDGED_WITH", ""))
 
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What its module raises is a UserError that names the line, so that the others can go on."""
+        try:
+            yield
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            raise mistake(error, self.folder) from error
+
     def needs(self, scale: Scale) -> list[Need]:
         """What it, or its one panel, needs at `scale`."""
         if self.exact or not hasattr(self.module, "needs"):
             return []
-        found: list[Need] = self.module.needs(scale)
+        with self.blamed():
+            found: list[Need] = self.module.needs(scale)
         return [need for need in found if not self.panel or need.panel == self.panel]
+
+    @property
+    def measured(self) -> bool:
+        """Whether it shows a measurement of the machine rather than runs."""
+        return hasattr(self.module, "measure")
+
+    def tabulate(self, results: "Results") -> "pd.DataFrame":
+        """The long table (`tables.COLUMNS`) of what its runs came to: all that it shows and judges."""
+        return self.module.table(results)
+
+
+def mistake(error: BaseException, folder: Path) -> UserError:
+    """A mistake in a module of `folder`, as one line that says where it is."""
+    saved = save_traceback(error)
+    where = where_raised(error, folder.parent) or folder.name
+    return UserError(f"experiments/{where}: {in_one_line(error)}; mend it (the traceback is in {saved})")
 
 
 @dataclass(frozen=True)
@@ -81,21 +114,28 @@ class Figure(Artifact):
         """The letters of its panels."""
         return str(self.module.PANELS)
 
-    @property
-    def measured(self) -> bool:
-        """Whether it shows a measurement of the machine rather than runs."""
-        return hasattr(self.module, "measure")
-
 
 @dataclass(frozen=True)
 class Table(Artifact):
-    """A table: the paper's values, and at a scale the scale's own beside them."""
+    """A table: the paper's values, and at a scale the scale's own beside them.
+
+    One that states set-ups follows from the configurations. One of trained models has `needs`, and `values`
+    that make its csv, from which it is typeset and judged as a figure is drawn and judged.
+    """
 
     KIND = "table"
 
-    def typeset(self, scale: Scale | None, results: Any = None) -> Any:
-        """Its cells, a `typeset.PaperTable`: with the paper's values alone, or with a scale's beside them."""
-        return self.module.table(scale, results)
+    @property
+    def trained(self) -> bool:
+        """Whether its values are those of runs."""
+        return hasattr(self.module, "needs")
+
+    def tabulate(self, results: "Results") -> "pd.DataFrame":
+        return self.module.values(results)
+
+    def typeset(self, scale: Scale | None, frame: "pd.DataFrame | None" = None) -> "PaperTable":
+        """Its cells: the paper's values alone, or a scale's beside them; `frame`: its csv, where trained."""
+        return self.module.table(scale, frame) if self.trained else self.module.table(scale)
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ def caption(
     """
     runs = [(need, override_known(need.run, settings)) for need in figure.needs(scale)]
     models = {need.paper.setup.name: run.model.parameters() for need, run in runs if need.paper}
-    data = {run.data.tag() for _, run in runs}
+    data = {run.data.label for _, run in runs}
     needed = {run.seed for _, run in runs}
     there = set(needed if shown is None else shown)
     seeds = sorted(there if there <= needed else needed)
     parts = [f"scale {scale.name}"]
     parts += [", ".join(f"{name}: {_short(count)} parameters" for name, count in models.items())]
-    parts += [", ".join(sorted(map(str, data)))]
+    parts += [", ".join(sorted(data))]
     parts += [f"seed{'s' * (len(seeds) > 1)} {_ranges(seeds)}"] if seeds else []
     parts += [f"{PAPER_HORIZON // 1000}k of the paper = {scale.horizon:,} updates"]
     parts += [f"changed: {' '.join(settings)}"] if settings else []

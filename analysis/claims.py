@@ -8,7 +8,8 @@ noise is stands in its type:
   its runs stand in, each of its own set-up and optimizer: 2·√(Σ weight²·σ²), such as 2σ√2 for a difference.
   One value of anything else decides nothing;
 - `Exact`: a computation, without noise;
-- `Share`: the share of the cells of a grid below a level, with a bootstrap interval over σ.
+- `Share`: the share of the cells of a grid below a level, with a bootstrap interval over σ; `ShareGap`: the
+  difference of two.
 """
 
 import math
@@ -20,10 +21,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ademamix.errors import UserError
 from analysis.paired import Paired, Run, Terms
-from analysis.stats import share_interval, t_interval
+from analysis.stats import central_interval, share_draws, t_interval
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from analysis.noise import Noise
 
@@ -49,12 +52,15 @@ class Effect:
         terms: the runs that enter, each with its weight: with one seed, their spreads stand in for the
             effect's own. Empty: nothing does.
         over: what the values are of: 'seeds', 'batches', or 'rounds' of a measurement.
+        errors: the standard error of each value, where it was measured on a sample, such as a task's
+            questions: with one seed, it stands in for the spread.
     """
 
     what: str
     values: tuple[float, ...]
     terms: Terms = field(default_factory=dict)
     over: Over = "seeds"
+    errors: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, what: str, values: Paired) -> "Effect":
@@ -72,6 +78,8 @@ class Effect:
 
     def _pooled(self, noise: "Noise") -> float | None:
         """Twice the standard deviation that the spreads of the runs give; None where one is unknown."""
+        if self.errors:
+            return 2 * self.errors[0]
         spreads = [(weight, noise.of(run.group)) for run, weight in self.terms.items()]
         if not spreads or any(sigma is None for _, sigma in spreads):
             return None
@@ -105,31 +113,57 @@ class Share:
         losses: of the cells, one run each.
         level: a loss, of one run too.
         least: the share expected.
-        group: whose spread over seeds the losses have.
+        group: whose spread over seeds the losses have (`analysis.noise`).
+        sigma: that spread, where the figure's own table has it.
     """
 
     what: str
     losses: tuple[float, ...]
     level: float
     least: float
-    group: str
+    group: str = ""
+    sigma: float | None = None
     over: Over = "seeds"
 
     @property
     def values(self) -> tuple[float, ...]:
         return (sum(loss < self.level for loss in self.losses) / len(self.losses) - self.least,)
 
+    def draws(self, noise: "Noise", number: int = 0) -> "NDArray[np.float64] | None":
+        """What the share might as well have been; None: the spread is unknown. Equal numbers, equal draws."""
+        sigma = noise.of(self.group) if self.sigma is None else self.sigma
+        return None if sigma is None else share_draws(self.losses, self.level, sigma, number) - self.least
+
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this share alone."""
-        sigma = noise.of(self.group)
-        interval = None
-        if sigma is not None:
-            low, high = share_interval(self.losses, self.level, sigma)
-            interval = (low - self.least, high - self.least)
+        drawn = self.draws(noise)
+        interval = None if drawn is None else central_interval(drawn)
         return Judged(self, self.values[0], interval, _beyond(interval, threshold))
 
 
-Measured = Effect | Exact | Share
+@dataclass(frozen=True)
+class ShareGap:
+    """How much larger one share is than another, of another grid with noise of its own."""
+
+    what: str
+    larger: Share
+    smaller: Share
+    over: Over = "seeds"
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return (self.larger.values[0] - self.smaller.values[0],)
+
+    def judge(self, threshold: float, noise: "Noise") -> "Judged":
+        """The verdict on this difference alone."""
+        drawn = [share.draws(noise, number) for number, share in enumerate((self.larger, self.smaller))]
+        interval = None
+        if drawn[0] is not None and drawn[1] is not None:
+            interval = central_interval(drawn[0] - drawn[1])
+        return Judged(self, self.values[0], interval, _beyond(interval, threshold))
+
+
+Measured = Effect | Exact | Share | ShareGap
 
 
 def _beyond(interval: tuple[float, float] | None, threshold: float) -> Verdict:

@@ -1,12 +1,11 @@
 """What a figure's runs cost, from the committed records."""
 
-import gzip
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from ademamix.plan import unite
+from ademamix.records import read_record
 from ademamix.scale import scale
 from analysis.artifacts import Artifact, needs
 
@@ -36,4 +35,4 @@ def users_of(artifacts: Iterable[Artifact], at: str) -> dict[str, tuple[str, ...
 def _seconds(record: Path) -> float | None:
     if not record.exists():
         return None
-    return float(json.loads(gzip.decompress(record.read_bytes()))["outcome"]["seconds"])
+    return read_record(record)[1].seconds

@@ -71,11 +71,13 @@ def draw_panel(
     title: str,
     tail: float = 0.25,
     include: Sequence[float] = (),
+    above: bool = True,
 ) -> None:
     """Curves of one panel, in the order and the looks of `looks` (series → line properties).
 
     The loss axis shows what happens after the first `tail` of the longest curve: the fall before it
-    would flatten every difference. It reaches down to the values of `include`.
+    would flatten every difference. It reaches down to the values of `include`. `above`: with the paper's
+    steps on top.
     """
     for name, look in looks.items():
         series = rows[rows["series"] == name]
@@ -86,7 +88,7 @@ def draw_panel(
         low, high = min([float(late.min()), *include]), float(late.quantile(0.98))
         axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.set_title(title)
-    name_steps(axes, rows)
+    name_steps(axes, rows, above)
 
 
 def name_loss_axis(axes: Sequence["Axes"]) -> None:

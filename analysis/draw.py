@@ -1,16 +1,16 @@
 """Figures as png, pdf and svg, from their tables."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ademamix.errors import Problems
 from ademamix.scale import Scale, scales
 from analysis import overview
 from analysis.artifacts import Artifact, Figure
 from analysis.caption import caption
-from analysis.judge import folders
+from analysis.judge import folders, has_table, read_claims
 from analysis.noise import read_noise
 from analysis.style import PAPER, Look
 from analysis.tables import read_table
@@ -41,18 +41,17 @@ def write_drawing(
     from matplotlib import pyplot as plt
 
     frame = read_table(table)
+    settings = settings or frame.attrs["changed"]
     if figure.panel:
         frame = frame[frame["panel"] == figure.panel]
     scale = None if figure.exact else scale or scales().get(table.parent.name)
     frame.attrs["scale"] = scale  # for the axis of the paper's steps
     frame.attrs["noise"] = read_noise(table.parent / "noise.csv")  # for the bands of single seeds
-    out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(look.settings()):
-        drawing = figure.module.draw(frame)
-        _set_as_mathematics(drawing)
-        if scale:
-            _sign(drawing, caption(figure, scale, settings, frame["seed"].unique().tolist()))
-        return _save(drawing, out / figure.name)
+        with figure.blamed():
+            drawing = figure.module.draw(frame)
+        words = caption(figure, scale, settings, frame["seed"].unique().tolist()) if scale else ""
+        return saved(drawing, out / figure.name, words)
 
 
 def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look: Look = PAPER) -> list[Path]:
@@ -62,23 +61,22 @@ def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look:
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    path = folder / "claims.json"
-    verdicts = json.loads(path.read_text()) if path.exists() else {}
+    verdicts = read_claims(folder / "claims.json")
     titles = {a.whole.name: f"{a.title.partition(' (')[0]}  {a.number}{a.whole.panel}" for a in artifacts}
     with plt.rc_context(look.settings()):
         drawing = overview.draw(verdicts, titles, folder.name)
-        if drawing is None:
-            return []
-        _set_as_mathematics(drawing)
-        out.mkdir(parents=True, exist_ok=True)
-        return _save(drawing, out / "overview")
+        return saved(drawing, out / "overview") if drawing else []
 
 
-def _save(drawing: "Drawing", stem: Path) -> list[Path]:
-    """The drawing in every format, and closed."""
+def saved(drawing: "Drawing", stem: Path, words: str = "") -> list[Path]:
+    """Write a drawing in every format, named after `stem`, and close it; `words`: what it is of."""
     from matplotlib import pyplot as plt
 
-    paths = [stem.with_suffix(f".{suffix}") for suffix in FORMATS]
+    _set_as_mathematics(drawing)
+    if words:
+        _sign(drawing, words)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
     for path, metadata in zip(paths, FORMATS.values(), strict=True):
         drawing.savefig(path, metadata=metadata)
     plt.close(drawing)
@@ -108,10 +106,17 @@ def _sign(drawing: "Drawing", words: str) -> None:
 def redraw(
     figures: Sequence[Figure], scale: str | None, root: Path, out: Path | None, look: Look = PAPER
 ) -> Iterator[Path]:
-    """Draw again every figure that has a table, at one scale or at all."""
+    """Draw again every figure that has a table, at one scale or at all.
+
+    Raises:
+        UserError: tables are missing or damaged; the others were drawn.
+    """
+    problems = Problems()
     for folder in folders(root, scale):
         for figure in figures:
             own = folder / f"{figure.name}.csv"
             table = own if own.exists() else folder / f"{figure.whole.name}.csv"
-            if table.exists():
-                yield from write_drawing(figure, table, (out or root) / folder.name, look)
+            with problems.collecting():
+                if has_table(figure, folder):
+                    yield from write_drawing(figure, table, (out or root) / folder.name, look)
+    problems.raise_any()

@@ -3,15 +3,19 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from ademamix.errors import Problems, UserError
 from ademamix.files import write_json
 from ademamix.scale import scale as known_scale
 from ademamix.scale import scales
 from analysis.artifacts import Artifact
-from analysis.claims import Rules
-from analysis.noise import group_of, read_noise
-from analysis.tables import read_table
+from analysis.claims import Claim, Rules, Verdict
+from analysis.noise import Noise, group_of, read_noise
+from analysis.tables import AGAIN, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def rules_of(name: str) -> Rules:
@@ -32,41 +36,131 @@ def groups(artifact: Artifact, scale: str) -> dict[tuple[str, str], str]:
 
 
 def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:
-    """The verdicts on an artifact whose table is in `folder`; None without a table, or without claims."""
+    """The verdicts on an artifact whose table is in `folder`; None without a table, or without claims.
+
+    Among the exact results a table of trained models has the paper's values alone: nothing to judge.
+    """
     path = folder / f"{artifact.whole.name}.csv"
-    if not path.exists() or not artifact.claims:
+    if not path.exists() or not artifact.claims or (folder.name == "exact" and not artifact.exact):
         return None
     frame, rules = read_table(path), rules_of(folder.name)
     frame.attrs["groups"] = groups(artifact, folder.name)
     noise = read_noise(folder / "noise.csv")
+    changed = frame.attrs["changed"]
     return {
         "figure": artifact.whole.name,
         "scale": folder.name,
+        **({"changed": changed} if changed else {}),
         "noise": dict(noise.by_group),
-        "claims": [claim.judge(frame, noise, rules) for claim in artifact.claims],
+        "claims": [_judge(artifact, claim, frame, noise, rules) for claim in artifact.claims],
     }
 
 
-def write_claims(artifacts: Iterable[Artifact], folder: Path, out: Path) -> list[dict[str, Any]]:
-    """Judge every artifact that has a table in `folder`; merge the verdicts into claims.json in `out`."""
-    artifacts = list(artifacts)
-    verdicts = [found for artifact in artifacts if (found := judge(artifact, folder))]
+def _judge(
+    artifact: Artifact, claim: Claim, frame: "pd.DataFrame", noise: Noise, rules: Rules
+) -> dict[str, Any]:
+    with artifact.blamed():
+        return claim.judge(frame, noise, rules)
+
+
+def write_claims(
+    artifacts: Iterable[Artifact], folder: Path, out: Path, problems: Problems
+) -> list[dict[str, Any]]:
+    """Judge every artifact that has a table in `folder`; merge the verdicts into claims.json in `out`.
+
+    One that cannot be judged keeps its old verdicts, and goes to `problems`.
+    """
+    path = out / "claims.json"
+    known, verdicts = read_claims(path), []
+    for artifact in artifacts:
+        with problems.collecting():
+            found = judge(artifact, folder) if has_table(artifact, folder) else None
+            known.pop(artifact.whole.name, None)  # one that lost its claims loses its verdicts
+            verdicts += [found] if found else []
     if verdicts:
-        path = out / "claims.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
-        for artifact in artifacts:  # one that lost its claims loses its verdicts
-            known.pop(artifact.whole.name, None)
-        known |= {v["figure"]: v for v in verdicts}
-        write_json(path, dict(sorted(known.items())))
+        write_json(path, dict(sorted((known | {v["figure"]: v for v in verdicts}).items())))
     return verdicts
+
+
+def read_claims(path: Path) -> dict[str, dict[str, Any]]:
+    """A claims.json, figure → its verdicts; empty where there is none. UserError where it is damaged."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_bytes())
+        sound = isinstance(found, dict) and all(_is_entry(name, entry) for name, entry in found.items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise UserError(f"{path} is damaged; delete it and run 'make claims', or take it from git")
+    return found
+
+
+def _is_entry(name: str, entry: Any) -> bool:
+    """Whether plain data has what is read of the verdicts on a figure."""
+    if entry["figure"] != name:
+        return False
+    texts = ("claim", "statement", "statistic", "why")
+    numbers = (int, float)
+    return all(isinstance(sigma, numbers) for sigma in entry["noise"].values()) and all(
+        claim["verdict"] in get_args(Verdict)
+        and all(isinstance(claim[name], str) for name in texts)
+        and isinstance(claim["threshold"], numbers)
+        and isinstance(claim["needed"], int)
+        and {"paper", "ours"} <= (claim.get("number") or {"paper": 0, "ours": 0}).keys()
+        and isinstance(claim["also"], dict)
+        and all(_is_effect(effect) for effect in claim["effects"])
+        for claim in entry["claims"]
+    )
+
+
+def _is_effect(effect: Any) -> bool:
+    interval = effect["interval"]
+    return (
+        effect["verdict"] in get_args(Verdict)
+        and isinstance(effect["what"], str)
+        and isinstance(effect["value"], str | int | float)
+        and isinstance(effect["resolution"], int | float | None)
+        and (interval is None or (len(interval) == 2 and all(isinstance(v, int | float) for v in interval)))
+    )
 
 
 def rejudge(
     artifacts: Sequence[Artifact], scale: str | None, root: Path, out: Path | None
 ) -> Iterator[dict[str, Any]]:
-    """Judge again all artifacts, at one scale or at every one that has tables."""
+    """Judge again all artifacts, at one scale or at every one that has tables.
+
+    Raises:
+        UserError: tables are missing or damaged; the others were judged.
+    """
+    problems = Problems()
     for folder in folders(root, scale):
-        yield from write_claims(artifacts, folder, (out or root) / folder.name)
+        yield from write_claims(artifacts, folder, (out or root) / folder.name, problems)
+    problems.raise_any()
+
+
+def has_table(artifact: Artifact, folder: Path) -> bool:
+    """Whether the table of an artifact is in `folder`; UserError where it was, and only its drawing is."""
+    names = {artifact.name, artifact.whole.name}
+    if any((folder / f"{name}.csv").exists() for name in names):
+        return True
+    for name in names:
+        if (folder / f"{name}.png").exists() or (folder / f"{name}.json").exists():
+            raise UserError(f"{folder / name}.csv is missing; {AGAIN}")
+    return False
+
+
+def refuse_without_tables(artifacts: Sequence[Artifact], scale: str | None, root: Path, named: bool) -> None:
+    """Raise UserError where there is nothing to draw or judge of what was asked for.
+
+    `named`: the artifacts were asked for by name, so each has to be there; else one is enough.
+    """
+    own = [a for a in artifacts if named or not (scale and a.exact)]
+    lacking = [a for a in own if not any(has_table(a, folder) for folder in folders(root, scale))]
+    if lacking and (named or len(lacking) == len(own)):
+        what = lacking[0].label if named else "any figure"
+        at = f" at scale {scale}" if scale else ""
+        raise UserError(f"{root} has no table of {what}{at}; make it with 'ademamix run'")
 
 
 def folders(root: Path, scale: str | None) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ademamix.describe import describe
-from ademamix.files import write_atomically
+from ademamix.errors import UserError, in_one_line
 from ademamix.paper.runs import PaperRun
 from ademamix.plan import Wanted
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from analysis.stats import pooled_spread
+from analysis.tables import AGAIN, beside, refuse_damaged, write_with_checksum
 
 
 def group_of(paper: PaperRun) -> str:
@@ -90,7 +92,7 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([("group", "run", "seeds", "mean", "standard_deviation"), *sorted(rows)])
-        write_atomically(path, text.getvalue().encode())
+        write_with_checksum(path, text.getvalue().encode())
 
 
 def _final_loss(spec: RunSpec, at: Scale, store: Store) -> float | None:
@@ -99,16 +101,26 @@ def _final_loss(spec: RunSpec, at: Scale, store: Store) -> float | None:
     outcome = run.outcome()
     if outcome is None or outcome.status != "finished":
         return None
-    return run.metrics()[-1].get(str(at.validation_loss))
+    return run.complete()[1][-1].get(str(at.validation_loss))
 
 
 def read_noise(path: Path) -> Noise:
-    """The pooled spreads of a noise.csv; `UNKNOWN` when there is none."""
+    """The pooled spreads of a noise.csv; `UNKNOWN` when there is none. UserError where it is damaged."""
     if not path.exists():
+        if beside(path).exists():
+            raise UserError(f"{path} is missing; {AGAIN}")
         return UNKNOWN
+    refuse_damaged(path)
     groups: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            groups[row["group"]].append((int(row["seeds"]), float(row["standard_deviation"])))
+    try:
+        for row in csv.DictReader(io.StringIO(path.read_bytes().decode())):
+            seeds, deviation = int(row["seeds"]), float(row["standard_deviation"])
+            if not (seeds > 1 and 0 <= deviation < math.inf):
+                raise ValueError("not a spread")
+            groups[row["group"]].append((seeds, deviation))
+    except (ValueError, KeyError, TypeError, csv.Error) as problem:
+        raise UserError(f"{path} is damaged ({in_one_line(problem)}); {AGAIN}") from None
+    if not groups:
+        raise UserError(f"{path} is empty; {AGAIN}")
     by_group = {group: spread for group, rows in groups.items() if (spread := pooled_spread(rows))}
     return Noise(by_group, pooled_spread([row for rows in groups.values() for row in rows]))

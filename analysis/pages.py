@@ -1,15 +1,17 @@
 """The generated pages, from the registry and claims.json: status, verdicts, gallery."""
 
-import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ademamix.errors import UserError
 from ademamix.files import write_atomically
 from ademamix.scale import scales
-from analysis.artifacts import Contents, Figure
+from analysis.artifacts import Artifact, Contents, Figure
 from analysis.benchmarks import optimizer_benchmark
 from analysis.claims import VERDICTS
 from analysis.costs import cost_line, users_of
+from analysis.judge import read_claims
 
 Verdicts = dict[str, dict[str, Any]]  # scale (or 'exact') → figure name → its entry of claims.json
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
@@ -19,19 +21,19 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
     """Write what is stale, or only say so when `check`. Returns the names of the stale files."""
     verdicts = read_verdicts(root / "figures")
     readme = root / "README.md"
-    front = between_marks(readme.read_text(), "status", status_table(verdicts, contents, root))
+    front = in_page(readme, "status", status_table(verdicts, contents, root))
+    benchmark = optimizer_benchmark(root / "benchmarks" / "results")
     texts = {
-        readme: between_marks(
-            front, "optimizer benchmark", optimizer_benchmark(root / "benchmarks" / "results")
-        ),
+        readme: in_page(readme, "optimizer benchmark", benchmark, front),
         root / "docs" / "results.md": results_page(verdicts, contents),
         root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
     }
-    pages = FigurePages(verdicts, contents, root)
-    for figure in contents.figures.values():
-        page = figure.folder / "README.md"
-        name = f"verdicts of {figure.name}"
-        texts[page] = between_marks(texts.get(page) or page.read_text(), name, pages.section(figure))
+    pages = ArtifactPages(verdicts, contents, root)
+    judged_tables = (table for table in contents.tables.values() if table.trained)
+    for artifact in (*contents.figures.values(), *judged_tables):
+        page = artifact.folder / "README.md"
+        name = f"verdicts of {artifact.name}"
+        texts[page] = in_page(page, name, pages.section(artifact), texts.get(page))
     stale = {path: text for path, text in texts.items() if not path.exists() or path.read_text() != text}
     if not check:
         for path, text in stale.items():
@@ -39,10 +41,24 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
     return [path.relative_to(root).as_posix() for path in stale]
 
 
+def in_page(page: Path, name: str, content: str, text: str | None = None) -> str:
+    """The `text` of a page, read unless given, with what stands between the marks of `name` replaced.
+
+    Raises:
+        UserError: the page or its marks are missing.
+    """
+    try:
+        return between_marks(page.read_text() if text is None else text, name, content)
+    except FileNotFoundError:
+        raise UserError(f"{page} is missing; write it, with the marks of '{name}'") from None
+    except ValueError as problem:
+        raise UserError(f"{page}: {problem}; put them where its results shall stand") from None
+
+
 def between_marks(text: str, name: str, content: str) -> str:
     """`text` with what stands between the marks of `name` replaced."""
     begin, end = BEGIN.format(name), END.format(name)
-    if begin not in text or end not in text:
+    if begin not in text.partition(end)[0] or end not in text:
         raise ValueError(f"the page lacks the marks {begin} and {end}")
     before, after = text.split(begin)[0], text.split(end)[1]
     return f"{before}{begin}\n{content}{end}{after}"
@@ -50,10 +66,7 @@ def between_marks(text: str, name: str, content: str) -> str:
 
 def read_verdicts(folder: Path) -> Verdicts:
     """The verdicts of all scales."""
-    return {
-        scale: json.loads(path.read_text()) if (path := folder / scale / "claims.json").exists() else {}
-        for scale in ("exact", *shown())
-    }
+    return {scale: read_claims(folder / scale / "claims.json") for scale in ("exact", *shown())}
 
 
 def shown() -> list[str]:
@@ -77,14 +90,30 @@ def status_table(verdicts: Verdicts, contents: Contents, root: Path) -> str:
         cells = [_figure_cell(built, entry.get("panels", ""), scale, verdicts) for scale in shown()]
         lines.append(f"| {folder} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
     for number, entry in contents.catalogue["tables"].items():
-        cells = [_table_cell(number, scale, contents, root) for scale in shown()]
+        cells = [_table_cell(number, scale, verdicts, contents, root) for scale in shown()]
         lines.append(f"| Table {number} | {entry['subject']} | {entry['kind']} | " + " | ".join(cells) + " |")
-    note = (
-        "\nA cell counts the claims judged reproduced / not reproduced / inconclusive; "
-        "[docs/results.md](docs/results.md) has each with its numbers, [docs/gallery.md](docs/gallery.md) "
-        "every drawing.\n"
-    )
-    return "\n".join(lines) + "\n" + note
+    return answer(verdicts) + LEGEND + "\n".join(lines) + "\n"
+
+
+LEGEND = (
+    "\nA cell counts the claims judged reproduced / not reproduced / inconclusive; 'exact': not trained. "
+    "[docs/results.md](docs/results.md) has each with its numbers, [docs/gallery.md](docs/gallery.md) every "
+    "drawing.\n\n"
+)
+
+
+def answer(verdicts: Verdicts) -> str:
+    """Does it reproduce? In a line for each scale that has results, and what is computed exactly."""
+    lines = []
+    for scale, by_figure in verdicts.items():
+        found = Counter(claim["verdict"] for entry in by_figure.values() for claim in entry["claims"])
+        if total := sum(found.values()):
+            where = "Computed exactly" if scale == "exact" else f"At scale `{scale}`"
+            lines.append(
+                f"{where}: **{found['reproduced']} of {total} claims are reproduced**, "
+                f"{found['not reproduced']} are not, {found['inconclusive']} cannot be decided."
+            )
+    return "  \n".join(lines) + "\n" if lines else "Nothing was run yet.\n"
 
 
 def _figure_cell(built: list[Figure], panels: str, scale: str, verdicts: Verdicts) -> str:
@@ -99,11 +128,11 @@ def _figure_cell(built: list[Figure], panels: str, scale: str, verdicts: Verdict
     return "; ".join([*cells, *([f"{', '.join(missing)}: not built"] if missing else [])])
 
 
-def _counts(figure: Figure, scale: str, verdicts: Verdicts) -> str:
-    if figure.judged_with:
-        return f"with {figure.judged_with}"
-    exact = verdicts["exact"].get(figure.name)
-    entry = exact or verdicts[scale].get(figure.name)
+def _counts(artifact: Artifact, scale: str, verdicts: Verdicts) -> str:
+    if artifact.judged_with:
+        return f"with {artifact.judged_with}"
+    exact = verdicts["exact"].get(artifact.name)
+    entry = exact or verdicts[scale].get(artifact.name)
     if entry is None:
         return "not run"
     found = [claim["verdict"] for claim in entry["claims"]]
@@ -111,12 +140,17 @@ def _counts(figure: Figure, scale: str, verdicts: Verdicts) -> str:
     return f"{counts} (exact)" if exact else counts
 
 
-def _table_cell(number: int, scale: str, contents: Contents, root: Path) -> str:
-    """A link to the table with the scale's values; at `paper` those are the paper's."""
-    path = f"figures/{'exact' if scale == 'paper' else scale}/table-{number}.md"
-    if str(number) not in contents.tables:
+def _table_cell(number: int, scale: str, verdicts: Verdicts, contents: Contents, root: Path) -> str:
+    """A link to the table with the scale's values, at `paper` the paper's; verdicts on trained models."""
+    table = contents.tables.get(str(number))
+    if table is None:
         return "not built"
-    return f"[values]({path})" if (root / path).exists() else "not written"
+    stated = scale == "paper" and not table.trained
+    path = f"figures/{'exact' if stated else scale}/{table.name}.md"
+    if not (root / path).exists():
+        return "not run" if table.trained else "not written"
+    counts = f"{_counts(table, scale, verdicts)}, " if table.trained else ""
+    return f"{counts}[values]({path})"
 
 
 def results_page(verdicts: Verdicts, contents: Contents) -> str:
@@ -126,12 +160,17 @@ def results_page(verdicts: Verdicts, contents: Contents) -> str:
         "A verdict is measured: see [analysis/claims.py](../analysis/claims.py) for the rules.\n"
     )
     titles = {found.name: f"{found.label}: {found.title}" for found in contents.artifacts}
+    text += _contents({scale: list(by_figure) for scale, by_figure in verdicts.items()}, contents)
     for scale, by_figure in verdicts.items():
         if not by_figure:
             continue
+        if unknown := by_figure.keys() - titles.keys():
+            raise UserError(
+                f"claims.json of {scale} has {min(unknown)}, which is not defined; run 'make claims'"
+            )
         text += f"\n## {_heading(scale)}\n"
         for name, entry in by_figure.items():
-            text += f"\n### {titles[name]}\n\n"
+            text += f"\n### {_anchor(scale, name)}{titles[name]}\n\n"
             if entry["noise"]:
                 spreads = ", ".join(f"{sigma:.4f} at {size}" for size, sigma in entry["noise"].items())
                 text += f"Spread over seeds, σ: {spreads}.\n\n"
@@ -143,23 +182,42 @@ def gallery_page(folder: Path, contents: Contents) -> str:
     """docs/gallery.md: every committed drawing."""
     text = "# Gallery\n\nGenerated by `make docs`: every committed drawing. "
     text += "Beside each png lie a pdf, an svg and the csv it was drawn from.\n"
-    for scale in ("exact", *shown()):
-        drawn = [f for f in contents.figures.values() if (folder / scale / f"{f.name}.png").exists()]
-        text += f"\n## {_heading(scale)}\n" if drawn else ""
-        for figure in drawn:
+    drawn = {
+        scale: [f for f in contents.figures.values() if (folder / scale / f"{f.name}.png").exists()]
+        for scale in ("exact", *shown())
+    }
+    text += _contents({scale: [f.name for f in there] for scale, there in drawn.items()}, contents)
+    for scale, there in drawn.items():
+        text += f"\n## {_heading(scale)}\n" if there else ""
+        for figure in there:
             stem = f"../figures/{scale}/{figure.name}"
-            text += f"\n### {figure.label}: {figure.title}\n\n![{figure.label}]({stem}.png)\n\n"
+            text += f"\n### {_anchor(scale, figure.name)}{figure.label}: {figure.title}\n\n"
+            text += f"![{figure.label}]({stem}.png)\n\n"
             text += f"[runs, drawing and claims](../experiments/{figure.folder.name}/) · "
             text += f"[pdf]({stem}.pdf) · [csv]({stem}.csv)\n"
     return text
+
+
+def _contents(names: dict[str, list[str]], contents: Contents) -> str:
+    """A line of links for each scale that has something, to the anchors of its figures and tables."""
+    labels = {found.name: found.label for found in contents.artifacts}
+    text = ""
+    for scale, of_scale in names.items():
+        links = [f"[{labels[name]}](#{scale}-{name})" for name in of_scale if name in labels]
+        text += f"\n{_heading(scale)}: {', '.join(links)}.\n" if links else ""
+    return text
+
+
+def _anchor(scale: str, name: str) -> str:
+    return f'<a id="{scale}-{name}"></a>'
 
 
 def _heading(scale: str) -> str:
     return "Exact and toy figures" if scale == "exact" else f"Scale `{scale}`"
 
 
-class FigurePages:
-    """What the README of each figure shows of its results."""
+class ArtifactPages:
+    """What the README of each figure, or table of trained models, shows of its results."""
 
     def __init__(self, verdicts: Verdicts, contents: Contents, root: Path) -> None:
         self.verdicts = verdicts
@@ -170,15 +228,18 @@ class FigurePages:
             if by_figure and scale != "exact"
         }
 
-    def section(self, figure: Figure) -> str:
-        """The drawing of a figure, what its runs cost and the verdicts on it."""
+    def section(self, artifact: Artifact) -> str:
+        """The drawing of a figure or the table itself, what its runs cost and the verdicts on it."""
         text = ""
-        for scale, by_figure in self.verdicts.items():
-            if entry := by_figure.get(figure.name):
+        for scale, by_name in self.verdicts.items():
+            if entry := by_name.get(artifact.name):
                 where = "" if scale == "exact" else f" at scale `{scale}`"
-                text += f"![{figure.label}{where}](../../figures/{scale}/{figure.name}.png)\n\n"
+                file = f"../../figures/{scale}/{artifact.name}"
+                drawn = isinstance(artifact, Figure)
+                label = f"{artifact.label}{where}"
+                text += f"![{label}]({file}.png)\n\n" if drawn else f"[{label}]({file}.md)\n\n"
                 if where:
-                    text += cost_line(figure, scale, self.folder / scale / "records", self._users[scale])
+                    text += cost_line(artifact, scale, self.folder / scale / "records", self._users[scale])
                 text += "".join(_claim(claim) for claim in entry["claims"])
         return text or "Not run yet.\n"
 

@@ -1,9 +1,9 @@
 """What the runs of a figure came to, read from the store."""
 
 import math
+from functools import cache
 from typing import Any
 
-from ademamix.errors import UserError
 from ademamix.quantities import Quantity
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec, override_known
@@ -25,6 +25,7 @@ class Results:
         self.store = store
         self.panel = panel
         self.settings = settings
+        self._complete = cache(lambda run: store.run(run).complete())  # figures ask curve by curve
 
     def wants(self, panel: str) -> bool:
         """Whether this panel is to be tabulated."""
@@ -36,9 +37,20 @@ class Results:
         A diverged run gives the part before it diverged, and infinity where it did.
 
         Raises:
-            UserError: the run is not complete.
+            UserError: the run is not complete, or damaged.
         """
         return self._curve(override_known(spec, self.settings), quantity, until)
+
+    def evidence(self, spec: RunSpec, quantity: Quantity, step: int) -> dict[str, Any] | None:
+        """What an observation rests on that is more than a number; None where the run diverged before.
+
+        Raises:
+            UserError: the run is not complete.
+        """
+        id = override_known(spec, self.settings).id
+        self._complete(id)  # which says what is missing
+        path = self.store.run(id).evidence_path(step, str(quantity))
+        return read_json(path) if path.exists() else None
 
     def measurement(self, figure: str) -> dict[str, Any]:
         """What `measure` of a figure found on some machine.
@@ -46,10 +58,7 @@ class Results:
         Raises:
             UserError: it was not measured.
         """
-        path = self.store.measurement_path(figure, self.scale.name)
-        if not path.exists():
-            raise UserError(f"{figure} was not measured at scale {self.scale.name}; make it with 'make'")
-        return read_json(path)
+        return self.store.measurement(figure, self.scale.name)
 
     def _curve(self, spec: RunSpec, quantity: Quantity, until: int) -> list[tuple[int, float]]:
         past: list[tuple[int, float]] = []
@@ -57,11 +66,7 @@ class Results:
             past = self._curve(fork.parent, quantity, min(fork.step, until))
             if past and past[-1][1] == math.inf:
                 return past
-        run = self.store.run(spec.id)
-        outcome = run.outcome()
-        if outcome is None:
-            raise UserError(f"run {run.id} is not complete; train it with 'ademamix run --figure …'")
-        rows = run.metrics()
+        outcome, rows = self._complete(spec.id)
         name = str(quantity)
         curve = [
             (int(row["step"] or 0), math.inf if (value := row[name]) is None else value)

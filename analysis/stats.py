@@ -2,6 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -30,21 +35,28 @@ def pooled_spread(groups: Sequence[tuple[int, float]]) -> float | None:
 DRAWS = 4_000  # of the bootstrap
 
 
-def share_interval(
-    losses: Sequence[float], level: float, sigma: float, confidence: float = 0.95
-) -> tuple[float, float]:
-    """The parametric bootstrap interval of the share of `losses` below `level`.
+def share_draws(
+    losses: Sequence[float], level: float, sigma: float, number: int = 0
+) -> "NDArray[np.float64]":
+    """Shares of `losses` below `level` in a parametric bootstrap, one for each draw.
 
     Every loss and the level are of one run each, whose spread over seeds is `sigma`: each draw adds that
-    noise to all of them anew. The draws are always the same ones.
+    noise to all of them anew. The draws are always the same ones for a `number`.
     """
     import numpy as np
 
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(number)
     cells = np.asarray(losses) + sigma * draw.standard_normal((DRAWS, len(losses)))
     levels = level + sigma * draw.standard_normal((DRAWS, 1))
+    return (cells < levels).mean(axis=1)
+
+
+def central_interval(drawn: "NDArray[np.float64]", confidence: float = 0.95) -> tuple[float, float]:
+    """The interval that holds the middle of the draws."""
+    import numpy as np
+
     tail = (1 - confidence) / 2
-    low, high = np.quantile((cells < levels).mean(axis=1), [tail, 1 - tail])
+    low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ademamix.files import write_atomically
+from analysis.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ademamix.scale import Scale
+    from analysis.artifacts import Table
 
 
 @dataclass(frozen=True)
@@ -118,13 +122,18 @@ def csv(table: PaperTable) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def write(table: PaperTable, folder: Path) -> list[Path]:
-    """Write all three formats into `folder`."""
-    paths = []
-    for suffix, text in (("md", markdown(table)), ("csv", csv(table)), ("tex", latex(table))):
-        paths.append(folder / f"{table.name}.{suffix}")
-        write_atomically(paths[-1], text.encode())
-    return paths
+def write_typeset(table: "Table", scale: "Scale | None", folder: Path) -> list[Path]:
+    """Write a table into `folder`, as markdown, LaTeX and csv.
+
+    At a scale, one of trained models is typeset from the csv that is there, which stays as it is.
+    """
+    path = folder / f"{table.name}.csv"
+    from_runs = scale is not None and table.trained
+    made = table.typeset(scale, read_table(path) if from_runs else None)
+    texts = {"md": markdown(made), "tex": latex(made)} | ({} if from_runs else {"csv": csv(made)})
+    for suffix, text in texts.items():
+        write_atomically(path.with_suffix(f".{suffix}"), text.encode())
+    return [path.with_suffix(f".{suffix}") for suffix in ("md", "csv", "tex")]
 
 
 def _frame(table: PaperTable, written: Callable[[Value], str]) -> "pd.DataFrame":

@@ -1,6 +1,6 @@
 """What does a step of the optimizer cost? AdEMAMix against torch's AdamW, its peers, and the memory itself.
 
-    make bench                                   (or: python benchmarks/optimizer.py --threads 1)
+    make bench                                   (or: python -m benchmarks.optimizer --threads 1)
 
 For lists of parameters of real sizes: time of `step()`, memory moved and held, peak of temporary memory, and
 the cost of the first step in a fresh process. Every contestant updates the same tensors; rounds are
@@ -270,8 +270,20 @@ def start_up(device: str) -> dict[str, Any]:
 
 def in_a_process(name: str, device: str, threads: int, environment: dict[str, str]) -> dict[str, Any]:
     """`measure` under another malloc."""
-    command = [sys.executable, __file__, "--child", name, "--device", device, "--threads", str(threads)]
-    done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.optimizer",
+        "--child",
+        name,
+        "--device",
+        device,
+        "--threads",
+        str(threads),
+    ]
+    done = subprocess.run(
+        command, cwd=checkout(), env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+    )
     if done.returncode:
         raise click.ClickException(f"measuring {name} failed, see above")
     return json.loads(done.stdout.splitlines()[-1])

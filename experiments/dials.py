@@ -8,23 +8,31 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ademamix.errors import UserError
+from ademamix.files import read_yaml
 from ademamix.scale import Scale, scales
 
 
 def dial(module: str, name: str, default: Any) -> Callable[[Scale], Any]:
     """Scale → the dial called `name` in the folder of `module` (its `__file__`); else the `default`."""
     folder = Path(module).parent
-    return lambda scale: _dials(folder)[name].get(scale.name, default)
+
+    def value(scale: Scale) -> Any:
+        dials = _dials(folder)
+        if name not in dials:
+            raise UserError(f"{folder / 'dials.yaml'} lacks '{name}'")
+        return dials[name].get(scale.name, default)
+
+    return value
 
 
 @cache
 def _dials(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "dials.yaml"
-    found: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text())
+    found = read_yaml(path)
     for name, by_scale in found.items():
+        if not isinstance(by_scale, dict):
+            raise UserError(f"{path}: {name} needs a value for each scale, such as {{cpu: 12}}")
         if unknown := by_scale.keys() - scales().keys():
             raise UserError(f"{path}: {name} names the unknown scale '{min(unknown)}'")
     return found

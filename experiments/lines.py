@@ -1,10 +1,12 @@
 """Loss curves: the lines of a figure, each a run of the paper, and what they need and tabulate."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ademamix.errors import UserError
 from ademamix.paper.runs import PaperRun
 from ademamix.scale import Scale, refuse_collisions
 from ademamix.spec import Need
@@ -92,9 +94,17 @@ def cases(lines: Iterable[Line], scale: Scale) -> Iterator[Case]:
             yield Case(line, seed, line.need(scale, seed))
 
 
+def refuse_namesakes(lines: Iterable[Line]) -> None:
+    """Raise UserError where two lines of a panel have one label: they would become one curve."""
+    for (panel, label), count in Counter((line.panel, line.label) for line in lines).items():
+        if count > 1:
+            raise UserError(f"two lines of panel {panel} are called '{label}'; give each a label of its own")
+
+
 def needs(lines: Iterable[Line], scale: Scale) -> list[Need]:
     """Every line's run at `scale`, once for each of its seeds, with its validation curve."""
     lines = list(lines)
+    refuse_namesakes(lines)
     refuse_collisions(scale, steps_named(lines))
     return [case.need for case in cases(lines, scale)]
 

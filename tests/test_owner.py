@@ -46,6 +46,16 @@ def test_an_owner_on_another_machine_lives_by_its_heartbeat(tmp_path: Path) -> N
     assert not owner.alive(tmp_path)
 
 
+def test_a_job_that_was_requeued_is_its_own_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / owner.NAME
+    path.write_text(Owner(host="another machine", process=1, job="17").model_dump_json())
+    assert owner.elsewhere(tmp_path)
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert not owner.elsewhere(tmp_path)
+
+
 def test_a_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, "BEAT", 0.02)
     with owner.owning(tmp_path):

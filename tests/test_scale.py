@@ -13,10 +13,11 @@ from ademamix.errors import UserError
 from ademamix.optim.schedules import half_life
 from ademamix.paper.language import sizes
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
+from ademamix.paper.vision import VisionSetup, vision_setups
 from ademamix.scale import read_scale, refuse_collisions, scale, scales
 from ademamix.schedules import Constant, LinearDecay
 from ademamix.spec import RunSpec
-from ademamix.tasks import LanguageRun
+from ademamix.tasks import LanguageRun, VisionRun
 
 ALL = ("smoke", "cpu", "gpu", "paper")
 
@@ -173,3 +174,43 @@ def test_figures_may_share_one_learning_rate() -> None:
     assert mapped[1].fork is not None
     assert mapped[1].fork.parent == mapped[0]
     assert scale("paper").map(ademamix.at_shared_rate()).optimizer.lr == ademamix.spec.optimizer.lr
+
+
+@pytest.mark.parametrize("setup", vision_setups(), ids=lambda setup: setup.name)
+def test_vision_maps_by_set_up(setup: VisionSetup) -> None:
+    paper = run(setup.name, ADEMAMIX, 100_000, alpha=5, beta3=0.9999)
+    assert scale("paper").map(paper) == paper.spec
+    for name in ("smoke", "cpu", "gpu"):
+        at = scale(name)
+        spec = at.map(paper, seed=3)
+        assert isinstance(spec, VisionRun)
+        assert (spec.model, spec.data, spec.seed) == (at.models[setup.name], at.data[setup.name], 3)
+        assert spec.augmentation == at.tasks["vision"].augmentation
+        assert spec.model.dropout == setup.setting.dropout
+        assert (
+            spec.optimizer.lr == at.map(run(setup.name, ADAMW, 100_000)).optimizer.lr
+        )  # AdEMAMix keeps AdamW's
+        epochs = paper.spec.epochs(100_000)
+        if at.judges:
+            assert spec.epochs(at.steps(100_000)) == pytest.approx(epochs, rel=0.01)
+
+
+def test_data_of_an_unknown_set_up_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = (checkout() / "configs" / "scales" / "smoke.yaml").read_text()
+    path.write_text(
+        text.replace("vit-24M/imagenet-21k-p: {kind: glyphs", "vit-24M/imagenet-22k: {kind: glyphs")
+    )
+    with pytest.raises(UserError, match=r"data: unknown set-up 'vit-24M/imagenet-22k' .did you mean"):
+        read_scale(path)
+    path.write_text(text.replace("kind: glyphs", "kind: glyfs"))
+    with pytest.raises(UserError, match="did you mean 'glyphs'"):
+        read_scale(path)
+
+
+def test_the_scale_that_is_coming_can_be_read() -> None:
+    at = read_scale(checkout() / "configs" / "scales" / "next" / "cpu.yaml")
+    for setup in vision_setups():
+        spec = at.map(run(setup.name, ADAMW, 100_000))
+        paper = run(setup.name, ADAMW, 100_000).spec.epochs(100_000)
+        assert spec.epochs(at.steps(100_000)) == pytest.approx(paper, rel=0.01)

@@ -28,5 +28,5 @@ if [ -e "$venv/.ademamix-managed" ]; then
     "$uv" pip install -q --python "$venv/bin/python" -r requirements.lock
     "$uv" pip install -q --python "$venv/bin/python" --no-deps -e .
 else
-    "$uv" pip install -q --python "$venv/bin/python" -e '.[suite,dev]'
+    "$uv" pip install -q --python "$venv/bin/python" -e '.[suite,data,dev]'
 fi

@@ -1,5 +1,6 @@
 """Options that several verbs share, and what the user's words for figures, scales and runs stand for."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,43 +8,153 @@ from typing import Any
 
 import click
 
-from ademamix.checkout import checkout
-from ademamix.errors import UserError
+from ademamix.checkout import checkout, data_root
+from ademamix.cli.overrides import refuse_settings
+from ademamix.errors import UserError, one_line
 from ademamix.plan import Wanted, unite
 from ademamix.scale import Scale, Seeds, scale
-from ademamix.spec import Need, RunSpec, override, override_known
-from ademamix.values import UnknownKey
+from ademamix.spec import Need, override_known
 from analysis.artifacts import Artifact, Figure, needs
 from experiments import registry
 
 Command = Callable[..., Any]
 
 
+class Folder(click.ParamType):  # type: ignore[type-arg]
+    """A folder, there or to be made; refuses a path that is a file, or lies in one."""
+
+    name = "directory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        there = next(p for p in (path, *path.absolute().parents) if p.exists())
+        if not there.is_dir():
+            option = f" with {param.opts[0]} DIR" if param else ""
+            raise UserError(f"{there} is a file; name a folder{option}")
+        return path
+
+
+class Data(Folder):
+    """Where data is: a folder that is there, or the checkout's own. No typing error makes a new one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = super().convert(value, param, ctx)
+        if not path.exists() and path != checkout() / "data":
+            raise UserError(f"there is no folder {path}; make it first, or name another with --data DIR")
+        return path
+
+
+class Verb(click.Command):
+    """A verb. Where the disk is full or a file unreadable, it says which option names another place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        code = 0
+        try:
+            super().invoke(ctx)
+        except SystemExit as done:
+            code = int(done.code or 0)
+        except BrokenPipeError:  # whoever read the output has seen enough, which click knows of
+            raise
+        except OSError as error:
+            options = [p for p in self.params if isinstance(p.type, Folder)]
+            places = {f"{p.opts[0]} DIR": ctx.params.get(p.name or "") for p in options}
+            raise UserError(one_line(error, places)) from error
+        for (
+            problem
+        ) in registry.problems():  # of figures that were left out, which is what was asked for or not
+            click.echo(f"ademamix: {problem}", err=True)
+            code = code or (0 if ctx.params.get("names") else 1)
+        raise SystemExit(code)
+
+
+class Verbs(click.Group):
+    """All of them."""
+
+    command_class = Verb
+
+
 def figure_option(command: Command) -> Command:
     return click.option(
-        "--figure", "names", multiple=True, metavar="N", help="A figure or a panel: 12, 12a. Repeatable."
+        "--figure", "names", multiple=True, metavar="N", help="Figures or panels: 12, 12a,13. Repeatable."
     )(command)
+
+
+def table_option(command: Command) -> Command:
+    return click.option("--table", "tables", multiple=True, metavar="N", help="A table, 1 to 8. Repeatable.")(
+        command
+    )
 
 
 def scale_option(command: Command) -> Command:
     return click.option(
-        "--scale", "scale_name", default="cpu", show_default=True, help="smoke, cpu, gpu or paper."
+        "--scale",
+        "scale_name",
+        default="cpu",
+        show_default=True,
+        help="smoke, cpu, gpu, paper, or a file like those in configs/scales.",
     )(command)
 
 
 def out_option(command: Command) -> Command:
     return click.option(
-        "--out", type=click.Path(path_type=Path), help="Write to DIR/<scale> instead of figures/<scale>."
+        "--out", type=Folder(), metavar="DIR", help="Write to DIR/<scale> instead of figures/<scale>."
     )(command)
 
 
 def runs_option(command: Command) -> Command:
     return click.option(
         "--runs",
-        type=click.Path(path_type=Path),
+        type=Folder(),
+        metavar="DIR",
         envvar="ADEMAMIX_RUNS",
         default=lambda: checkout() / "runs",
         help="The store of runs, for example on a scratch disk. [default: runs]",
+    )(command)
+
+
+def _for_the_whole_process(ctx: click.Context, param: click.Parameter, value: Path) -> Path:
+    """Which corpus this machine has depends on the data root, wherever that is asked."""
+    os.environ["ADEMAMIX_DATA"] = str(value.absolute())
+    return value
+
+
+def _data_option(**more: Any) -> Callable[[Command], Command]:
+    return click.option(
+        "--data",
+        type=Data(),
+        metavar="DIR",
+        envvar="ADEMAMIX_DATA",
+        default=data_root,
+        callback=_for_the_whole_process,
+        help="Where prepared data lives. [default: data]",
+        **more,
+    )
+
+
+def data_option(command: Command) -> Command:
+    return _data_option()(command)
+
+
+def corpus_option(command: Command) -> Command:
+    """--data for verbs that read no data, but ask which corpus there is."""
+    return _data_option(expose_value=False)(command)
+
+
+def jobs_option(command: Command) -> Command:
+    return click.option(
+        "--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]"
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    return click.option(
+        "--device", type=click.Choice(["cpu", "cuda"]), help="Train on this. [default: what the scale is for]"
+    )(command)
+
+
+def repeat_option(command: Command) -> Command:
+    return click.option(
+        "--repeat-data", is_flag=True, help="Train on less data than the runs need, which then see it again."
     )(command)
 
 
@@ -66,8 +177,39 @@ def changes_options(command: Command) -> Command:
 
 def chosen_figures(names: tuple[str, ...]) -> list[Figure]:
     """The named figures, or all that are defined."""
-    named = [figure for name in names for figure in registry.named(name)]
-    return named or list(registry.figures().values())
+    return _named(names) or list(registry.figures().values())
+
+
+def _named(names: tuple[str, ...]) -> list[Figure]:
+    words = [word for name in names for word in name.replace(",", " ").split()]
+    return [figure for word in dict.fromkeys(words) for figure in registry.named(word)]
+
+
+def chosen(figures: tuple[str, ...], tables: tuple[str, ...]) -> list[Artifact]:
+    """The named figures and tables; without names, all figures and the tables of trained models."""
+    if not figures and not tables:
+        trained = (table for table in registry.tables().values() if table.trained)
+        return [*registry.figures().values(), *trained]
+    return [*_named(figures), *map(registry.named_table, tables)]
+
+
+def settled(artifacts: Sequence[Artifact], at: Scale, named: bool) -> list[Artifact]:
+    """Those whose set-ups are settled at a scale; says which are left out.
+
+    Raises:
+        UserError: one that was asked for by name is not.
+    """
+    found = []
+    for artifact in artifacts:
+        setups = {need.paper.setup.name for need in artifact.needs(at) if need.paper}
+        why = next((reason for setup, reason in at.unsettled.items() if setup in setups), "")
+        if why and named:
+            raise UserError(f"{artifact.label} at scale {at.name}: {why}; to try it all the same: --out DIR")
+        if why:
+            click.echo(f"left out: {artifact.label} ({why})", err=True)
+        else:
+            found.append(artifact)
+    return found
 
 
 def chosen_scale(name: str, seeds: str | None) -> Scale:
@@ -90,16 +232,16 @@ def wanted_runs(
 ) -> tuple[Runs, Runs]:
     """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
     if not settings and until is None:
-        everything = unite(needs(registry.artifacts(), at))
-        every = {figure.name for figure in registry.figures().values()}
+        everything = unite(registry.needs_of_all(at))
+        every = {artifact.name for artifact in registry.artifacts() if artifact.needs(at)}
         return (everything if every <= {f.name for f in figures} else unite(needs(figures, at))), everything
+    for figure in figures:
+        refuse_settings(figure, at, settings)
     asked = needs(figures, at)
     changed = {
         name: [cut(replace(need, run=override_known(need.run, settings)), until) for need in needs]
         for name, needs in asked.items()
     }
-    for setting in settings:
-        refuse_unknown_to_all([need.run for needs in asked.values() for need in needs], setting)
     runs = unite(changed)
     return runs, runs
 
@@ -112,16 +254,3 @@ def cut(need: Need, until: int | None) -> Need:
     while run.fork and run.fork.step >= until:
         run = run.fork.parent
     return replace(need, run=run, until=until)
-
-
-def refuse_unknown_to_all(specs: list[RunSpec], setting: str) -> None:
-    """Raise UnknownKey, with the nearest right key, for a setting that no run knows."""
-    problems = []
-    for spec in specs:
-        try:
-            override(spec, [setting])
-            return
-        except UnknownKey as problem:
-            problems.append(problem)
-    if problems:
-        raise min(problems, key=lambda problem: "did you mean" not in str(problem))

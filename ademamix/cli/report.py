@@ -1,19 +1,18 @@
 """What the command line prints: plans, status, runs, verdicts."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ademamix.describe import describe
-from ademamix.plan import Cost, Entry, cost, entries, hours_from_scratch, unite
+from ademamix.cli.units import duration, short
+from ademamix.describe import describe_all
+from ademamix.plan import Cost, Entry, Wanted, cost, entries, hours_from_scratch, unite
 from ademamix.scale import Scale, scale, scales
-from ademamix.store import Run, Status, Store
+from ademamix.store import Status, Store
 from ademamix.values import canonical
-from analysis.artifacts import needs
 from experiments import registry
 
 
@@ -42,6 +41,7 @@ def _row(entry: Entry, at: Scale) -> dict[str, Any]:
         "fork_step": w.spec.fork.step if w.spec.fork else None,
         "parent": w.spec.fork.parent.id if w.spec.fork else None,
         "tokens": w.units,
+        "epochs": round(epochs, 3) if (epochs := w.spec.epochs(w.until)) else None,
         "batch": w.spec.batch,
         "sequence": w.spec.sample,
         "parameters": w.spec.model.parameters(),
@@ -59,48 +59,75 @@ def _row(entry: Entry, at: Scale) -> dict[str, Any]:
 
 def print_plan(planned: Sequence[Entry], at: Scale) -> None:
     """The plan as a table, its totals, and what was assumed for the hours."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "what", "figures", "state"):
-        table.add_column(name)
-    for name in ("steps", "tokens", "FLOPs", "hours", "disk"):
-        table.add_column(name, justify="right")
+    console = Console(width=max(100, Console().width))
+    if not planned:
+        console.print("no runs: these figures are computed, or measured, when they are drawn")
+        return
     rows = [_row(entry, at) for entry in planned]
-    for entry, row in zip(planned, rows, strict=True):
-        state = _state(entry)
+    common, each = describe_all([e.wanted.spec for e in planned], [size_of(e.wanted) for e in planned])
+    console.print(f"all: {common}", highlight=False)
+    console.print(_plan_table(planned, rows, each))
+    _print_totals(console, planned, rows, at)
+
+
+def units_of(rows: Sequence[dict[str, Any]]) -> str:
+    """What runs train on, in a word; only images are counted in epochs."""
+    return "images" if all(row["epochs"] for row in rows) else "tokens"
+
+
+def _plan_table(planned: Sequence[Entry], rows: Sequence[dict[str, Any]], each: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", no_wrap=True)
+    table.add_column("what", ratio=1)
+    table.add_column("figures", max_width=16)
+    table.add_column("state", no_wrap=True)
+    epochs = any(row["epochs"] for row in rows)
+    for name in ("steps", units_of(rows), *(("epochs",) if epochs else ()), "time", "disk"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry, row, words in zip(planned, rows, each, strict=True):
         table.add_row(
             row["id"],
-            describe(entry.wanted.spec),
+            words,
             " ".join(row["figures"]),
-            "diverged" if entry.done and entry.status == "diverged" else state,
+            "diverged" if entry.done and entry.status == "diverged" else _state(entry),
             f"{row['new_steps']:,}",
-            _short(row["tokens"]),
-            f"{row['flops']:.2g}",
-            f"{row['hours']:.3g}",
-            _short(row["disk_bytes"]) + "B",
+            short(row["tokens"]),
+            *((f"{row['epochs']:.1f}" if row["epochs"] else "",) if epochs else ()),
+            duration(row["hours"]),
+            short(row["disk_bytes"]) + "B",
         )
-    console = Console(width=max(150, Console().width))
-    console.print(table)
-    todo = [row for row in rows if not row["done"]]
+    return table
+
+
+def size_of(wanted: Wanted) -> str:
+    """The paper's name of a run's model; '' where it stands for none of the paper's."""
+    return wanted.paper.setup.name if wanted.paper else ""
+
+
+def _print_totals(
+    console: Console, planned: Sequence[Entry], rows: Sequence[dict[str, Any]], at: Scale
+) -> None:
     machine = at.machine
-    for name, some in (("all", rows), ("to do", todo)):
+    for name, some in (("all", rows), ("to do", [row for row in rows if not row["done"]])):
         console.print(
             f"{name}: {len(some)} runs, {sum(r['new_steps'] for r in some):,} steps, "
-            f"{_short(sum(r['tokens'] for r in some))} tokens, {sum(r['flops'] for r in some):.3g} FLOPs, "
-            f"{sum(r['hours'] for r in some) / machine.workers:.3g} hours, "
-            f"{_short(sum(r['disk_bytes'] for r in some))}B of disk",
+            f"{short(sum(r['tokens'] for r in some))} {units_of(rows)}, "
+            f"{sum(r['flops'] for r in some):.3g} FLOPs, "
+            f"{duration(sum(r['hours'] for r in some) / machine.workers)}, "
+            f"{short(sum(r['disk_bytes'] for r in some))}B of disk",
             highlight=False,
         )
     if branches := sum(entry.wanted.spec.fork is not None for entry in planned):
         scratch = hours_from_scratch([entry.wanted for entry in planned], at) / machine.workers
         saved = scratch - sum(r["hours"] for r in rows) / machine.workers
         console.print(
-            f"{branches} branches start from checkpoints of {trunks_of(planned)} trunks: {saved:.3g} hours "
-            f"less than the {scratch:.3g} of training each curve from scratch.",
+            f"{branches} branches start from checkpoints of {trunks_of(planned)} trunks: {duration(saved)} "
+            f"less than the {duration(scratch)} of training each curve from scratch.",
             highlight=False,
         )
     shared = sum(len(row["figures"]) > 1 for row in rows)
     console.print(
-        f"{shared} runs serve several figures. Hours: {machine.name}, {machine.workers} at a time, "
+        f"{shared} runs serve several figures. Time: {machine.name}, {machine.workers} at a time, "
         f"peak {machine.peak_flops:.3g} FLOP/s each, utilisation {machine.utilisation:.0%} assumed.",
         highlight=False,
     )
@@ -117,15 +144,6 @@ def trunks_of(planned: Sequence[Entry]) -> int:
     return len({fork.parent.id for entry in planned if (fork := entry.wanted.spec.fork)})
 
 
-def _short(number: float) -> str:
-    """17,000,000,000 → '17G'."""
-    for unit in ("", "k", "M", "G", "T"):
-        if number < 999.5 or unit == "T":
-            return f"{number:.3g}{unit}"
-        number /= 1000
-    raise AssertionError
-
-
 STATES: tuple[Status, ...] = ("finished", "diverged", "running", "started", "failed", "new")
 
 
@@ -137,7 +155,7 @@ def status(store: Store) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     known: set[str] = set()
     for name in scales():
-        wanted = unite(needs(registry.artifacts(), scale(name)))
+        wanted = unite(registry.needs_of_all(scale(name)))
         known |= set(wanted)
         counts = Counter(
             "started" if entry.again or entry.later else entry.status
@@ -160,40 +178,15 @@ def print_status(counts: dict[str, dict[str, int]]) -> None:
     Console().print("started: stopped on the way, or lacking something wanted since; other: of no figure")
 
 
-def run_json(run: Run) -> dict[str, Any]:
-    """Everything known of a run but its curve, of which the last rows."""
-    state, outcome = run.status()
-    failure = run.failure_path.read_text() if run.failure_path.exists() else None
-    return {
-        "id": run.id,
-        "status": state,
-        "spec": canonical(run.spec()),
-        "outcome": asdict(outcome) if outcome else None,
-        "last_rows": run.metrics()[-3:],
-        "failure": failure,
-        "folder": str(run.folder),
-    }
-
-
-def print_run(run: Run) -> None:
-    """One run, in full sentences' worth of lines."""
+def print_verdicts(verdicts: dict[str, Any], names: Collection[str] | None = None) -> None:
+    """One line for each claim of a figure, or for those of these names."""
     console = Console()
-    data = run_json(run)
-    console.print(f"{run.id}  {describe(run.spec())}: {data['status']}", highlight=False)
-    console.print_json(data=data["spec"])
-    if outcome := data["outcome"]:
-        outcome = {**outcome, "observed": {q: len(s) for q, s in outcome["observed"].items()}}
-        console.print_json(data=outcome)
-    for row in data["last_rows"]:
-        console.print(row)
-    if data["failure"]:
-        console.print(data["failure"], markup=False)
-
-
-def print_verdicts(verdicts: dict[str, Any]) -> None:
-    """One line for each claim of a figure."""
-    console = Console()
-    for claim in verdicts["claims"]:
+    claims = [claim for claim in verdicts["claims"] if names is None or claim["claim"] in names]
+    if claims and all(claim["verdict"] == "not run" for claim in claims):
+        why = "this scale only shows that everything works"
+        console.print(f"{verdicts['figure']} ({verdicts['scale']}): not judged, {why}", highlight=False)
+        return
+    for claim in claims:
         console.print(
             f"{verdicts['figure']} ({verdicts['scale']}) {claim['verdict']}: {claim['statement']}",
             highlight=False,

@@ -8,28 +8,40 @@ import click
 
 from ademamix.checkout import checkout
 from ademamix.cli import report
+from ademamix.cli.launching import Launching, launcher_options
 from ademamix.cli.options import (
+    Folder,
+    Verbs,
     changes_options,
+    chosen,
     chosen_figures,
     chosen_scale,
+    corpus_option,
+    data_option,
     figure_option,
     json_option,
     out_option,
+    repeat_option,
     runs_option,
     scale_option,
+    settled,
+    table_option,
     wanted_runs,
 )
+from ademamix.cli.overrides import changeable
+from ademamix.cli.queue import VERBS, print_queue, queue_json
 from ademamix.errors import UserError
 from ademamix.plan import entries
-from ademamix.records import export, export_measurements, load_measurement, load_record
+from ademamix.records import elsewhere, export, export_measurements, load_measurement, load_record
 from ademamix.scale import scale, scales
 from ademamix.store import Store
+from ademamix.training.job import HELD
 from experiments import registry
 
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ademamix")
 def cli() -> None:
     """Reproduce the AdEMAMix paper (arXiv 2409.03137), figure by figure.
@@ -42,21 +54,28 @@ def cli() -> None:
     """
 
 
+for verb in VERBS:
+    cli.add_command(verb)
+
+
 @cli.command()
 @figure_option
+@table_option
 @scale_option
 @changes_options
+@corpus_option
 @runs_option
 @json_option
 def plan(
     names: tuple[str, ...],
+    tables: tuple[str, ...],
     scale_name: str,
     seeds: str | None,
     settings: tuple[str, ...],
     runs: Path,
     as_json: bool,
 ) -> None:
-    """Show the runs that figures need: which are done, what they share, what they cost.
+    """Show the runs that figures and tables need: which are done, what they share, what they cost.
 
     \b
     Examples:
@@ -64,7 +83,10 @@ def plan(
       ademamix plan --figure 1 --figure 12 --json
     """
     at = chosen_scale(scale_name, seeds)
-    planned = entries(*wanted_runs(chosen_figures(names), at, settings), Store(runs))
+    artifacts = chosen(names, tables)
+    if settings:
+        artifacts = changeable(artifacts, bool(names or tables))
+    planned = entries(*wanted_runs(artifacts, at, settings), Store(runs))
     if as_json:
         click.echo(json.dumps(report.plan_json(planned, at), indent=1))
     else:
@@ -73,108 +95,101 @@ def plan(
 
 @cli.command()
 @figure_option
+@table_option
 @scale_option
 @changes_options
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]")
+@launcher_options
+@repeat_option
 @click.option(
     "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
 )
 @click.option("--until", type=click.IntRange(min=1), help="Stop every run at this step. Draws nothing.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    envvar="ADEMAMIX_DATA",
-    default=lambda: checkout() / "data",
-    help="Where prepared data lives. [default: data]",
-)
+@data_option
 @out_option
 @runs_option
 def run(
     names: tuple[str, ...],
+    tables: tuple[str, ...],
     scale_name: str,
     seeds: str | None,
     settings: tuple[str, ...],
-    jobs: int | None,
+    launching: Launching,
+    repeat_data: bool,
     only: tuple[str, ...],
     until: int | None,
     data: Path,
     out: Path | None,
     runs: Path,
 ) -> None:
-    """Train what figures lack, then draw them and judge their claims.
+    """Train what figures and tables lack, then draw or typeset them and judge their claims.
 
     Stop it with Ctrl-C and call it again: it goes on where it was. Runs that are complete are not
-    trained again. With --seeds the results go to out/<scale>, beside the figures' own; --set needs --out.
+    trained again. With --seeds, or a scale of your own, the results go to out/<scale>; --set needs --out.
+    With --cluster the runs become jobs of a Slurm cluster (docs/running-on-slurm.md): the command returns
+    when they are sent, and draws when it is called after they are done, or with --wait.
 
     \b
     Examples:
       ademamix run --figure 12
       ademamix run --figure 12a --scale gpu --jobs 1
+      ademamix run --figure 12 --scale paper --cluster configs/clusters/mine.yaml
+      ademamix run --table 7
       ademamix run --figure 12 --set optimizer.alpha_warmup=null --out /tmp/no-warmup
     """
-    from ademamix.cli.pipeline import local, measure, produce, prune, train
+    from ademamix.cli.pipeline import measure, produce, prune, rehearse, train
 
     at = chosen_scale(scale_name, seeds)
-    figures = chosen_figures(names)
-    if settings:  # has no part in a measurement
-        figures = [figure for figure in figures if not figure.measured]
-        if not figures:
-            raise UserError("a figure that is measured has no runs that --set could change")
+    artifacts = chosen(names, tables)
+    if settings:
+        artifacts = changeable(artifacts, bool(names or tables))
+    if not out and not launching.dry_run:
+        artifacts = settled(artifacts, at, bool(names or tables))
     if settings and not out and not (only or until):
         raise UserError(
             "--set changes what is trained, so the figure would not be the paper's; "
             "say where to put it with --out DIR"
         )
-    asked, everything = wanted_runs(figures, at, settings, until)
+    asked, everything = wanted_runs(artifacts, at, settings, until)
     if only:
         asked = {id: w for id, w in asked.items() if id.startswith(only)}
         if not asked:
             raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
-    store = Store(runs)
-    code = train(entries(asked, everything, store), at, store, data, local(at, jobs))
+    store, data = launching.places(runs, data)
+    planned = entries(asked, everything, store)
+    if launching.dry_run:
+        rehearse(planned, at, store, data, launching.launcher(at))
+        return
+    code = train(planned, at, store, data, lambda: launching.launcher(at), repeat_data)
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
-        measure(figures, at, store, data)
-        default = checkout() / ("figures" if seeds is None else "out")
-        produce(figures, everything, at, store, out or default, settings)
-    raise SystemExit(code)
+        measure(artifacts, at, store, data, launching.device)
+        default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
+        produce(artifacts, everything, at, store, out or default, settings)
+    raise SystemExit(0 if code == HELD and launching.sends else code)
 
 
 @cli.command()
 @json_option
+@corpus_option
 @runs_option
 def status(as_json: bool, runs: Path) -> None:
     """Show, for each scale, how many runs are done, running, diverged, failed or still to do.
+
+    What was sent to a cluster and is not done is listed with its state there, and what to do about it.
 
     \b
     Examples:
       ademamix status
       ademamix status --json
     """
-    counts = report.status(Store(runs))
+    store = Store(runs)
+    counts, queue = report.status(store), queue_json(store) if as_json else []
     if as_json:
-        click.echo(json.dumps(counts, indent=1))
+        click.echo(json.dumps({**counts, "cluster": queue} if queue else counts, indent=1))
     else:
         report.print_status(counts)
-
-
-@cli.command()
-@click.argument("run_id", metavar="RUN")
-@json_option
-@runs_option
-def show(run_id: str, as_json: bool, runs: Path) -> None:
-    """Show one run, by the beginning of its id: spec, outcome, last losses, failure.
-
-    \b
-    Example:
-      ademamix show 3f9a
-    """
-    found = Store(runs).find(run_id)
-    if as_json:
-        click.echo(json.dumps(report.run_json(found), indent=1))
-    else:
-        report.print_run(found)
+        print_queue(store)
 
 
 @cli.command()
@@ -192,14 +207,15 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
       ademamix plot --figure 12a --scale cpu --size talk --dark --out /tmp/talk
     """
     from analysis.draw import redraw, write_overview
-    from analysis.judge import folders
+    from analysis.judge import folders, refuse_without_tables
     from analysis.style import LOOKS
 
     look = replace(LOOKS[size], dark=dark)
     if look != LOOKS["paper"] and out is None:
         raise UserError("--size and --dark draw other pictures than the committed ones; say where: --out DIR")
-    root = checkout() / "figures"
-    for path in redraw(chosen_figures(names), scale_name, root, out, look):
+    figures, root = chosen_figures(names), checkout() / "figures"
+    refuse_without_tables(figures, scale_name, root, bool(names))
+    for path in redraw(figures, scale_name, root, out, look):
         click.echo(path)
     if not names:
         for folder in folders(root, scale_name):
@@ -209,9 +225,10 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
 
 @cli.command()
 @figure_option
+@table_option
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
 @out_option
-def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+def claims(names: tuple[str, ...], tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
     """Judge the claims again from the committed tables, and write claims.json.
 
     \b
@@ -220,10 +237,11 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
       ademamix claims --figure 12 --scale cpu
     """
     from analysis.draw import write_overview
-    from analysis.judge import folders, rejudge
+    from analysis.judge import folders, refuse_without_tables, rejudge
 
-    root = checkout() / "figures"
-    for verdicts in rejudge(chosen_figures(names), scale_name, root, out):
+    artifacts, root = chosen(names, tables), checkout() / "figures"
+    refuse_without_tables(artifacts, scale_name, root, bool(names or tables))
+    for verdicts in rejudge(artifacts, scale_name, root, out):
         report.print_verdicts(verdicts)
     for folder in folders(root, scale_name):
         own = (out or root) / folder.name
@@ -231,36 +249,44 @@ def claims(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
 
 
 @cli.command()
-@click.option("--table", "names", multiple=True, metavar="N", help="A table, 1 to 8. Repeatable.")
+@table_option
 @click.option("--scale", "scale_name", help="With this scale's values beside the paper's.")
 @out_option
-def table(names: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
-    """Write tables of the paper from the configurations, as md, csv and tex, and print them.
+def table(tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+    """Write tables of the paper as md, csv and tex, and print them. Trains nothing.
 
-    Without --scale: the paper's values, and the scales that have committed tables.
+    Their values are those of the configurations; a table of trained models is typeset from its committed
+    csv, which 'ademamix run --table N' makes. Without --scale: the paper's values, and the scales that have
+    committed tables.
 
     \b
     Examples:
       ademamix table
       ademamix table --table 4 --scale cpu
     """
-    from analysis.typeset import markdown, write
+    from analysis.typeset import write_typeset
 
-    chosen = [registry.named_table(name) for name in names] or list(registry.tables().values())
+    found = [registry.named_table(name) for name in tables] or list(registry.tables().values())
     root = out or checkout() / "figures"
-    others = [at for at in scales().values() if (root / at.name / f"{chosen[0].name}.md").exists()]
-    for at in [scale(scale_name)] if scale_name else [None, *others]:
-        for found in chosen:
-            made = found.typeset(at)
-            paths = write(made, root / (at.name if at else "exact"))
+    for at in [scale(scale_name)] if scale_name else [None, *scales().values()]:
+        folder = root / (at.name if at else "exact")
+        for one in found:
+            there = (folder / f"{one.name}.csv").exists()
+            if at and not there and (one.trained or not scale_name):
+                if scale_name and tables:
+                    raise UserError(f"{one.label} shows trained models; make it with: "
+                                    f"ademamix run --table {one.number} --scale {at.name}")  # fmt: skip
+                continue
+            paths = write_typeset(one, at, folder)  # markdown first
             if at is None or scale_name:
-                click.echo(markdown(made))
+                click.echo(paths[0].read_text())
             click.echo(" ".join(map(str, paths)))
 
 
 @cli.command("export")
 @scale_option
 @out_option
+@corpus_option
 @runs_option
 def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
     """Write the records of complete runs to figures/<scale>/records, one small file each.
@@ -271,7 +297,7 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
     """
     at, store = scale(scale_name), Store(runs)
     folder = (out or checkout() / "figures") / at.name / "records"
-    planned = entries(*wanted_runs(chosen_figures(()), at), store)
+    planned = entries(*wanted_runs(registry.artifacts(), at), store)
     complete = [store.run(entry.wanted.spec.id) for entry in planned if entry.done]
     for run in complete:
         export(run, folder)
@@ -282,7 +308,8 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
 
 @cli.command("import")
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
-@click.option("--from", "source", type=click.Path(path_type=Path, exists=True), help="A folder of records.")
+@click.option("--from", "source", type=Folder(), metavar="DIR", help="A folder of records.")
+@corpus_option
 @runs_option
 def import_records(scale_name: str | None, source: Path | None, runs: Path) -> None:
     """Load committed records into the store, so that their runs need not be trained again.
@@ -297,15 +324,21 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
     if scale_name:
         scale(scale_name)  # refuses an unknown one
     folders = [source] if source else sorted((checkout() / "figures").glob(f"{scale_name or '*'}/records"))
-    loaded, problems = [], []
+    loaded, problems, read = [], [], []
     for path in sorted(path for folder in folders for kind in RECORDS for path in folder.glob(kind)):
         try:
             if path.suffix == ".gz":
                 loaded.append(load_record(path, store))
+                read.append(path)
             else:
                 load_measurement(path, store)
         except UserError as problem:
             problems.append(str(problem))
+    if not loaded and not problems:
+        where = ", ".join(map(str, folders)) or checkout() / "figures" / (scale_name or "*") / "records"
+        raise UserError(f"no records in {where}; name another folder with --from DIR")
+    for note in elsewhere(store.run(path.name.partition(".")[0]) for path in read):
+        click.echo(note, err=True)
     click.echo(f"{sum(loaded)} runs loaded into {store.root}, {len(loaded) - sum(loaded)} were there")
     if problems:
         raise UserError(f"{len(problems)} records were left out; the first: {problems[0]}")

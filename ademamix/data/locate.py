@@ -17,13 +17,14 @@ def ensure(data: DataConfig, root: Path) -> Path:
         UserError: it cannot; says what to do.
     """
     folder = data.folder(root)
-    if (folder / "manifest.json").exists():
+    if data.ready(folder):
         return folder
     data.refuse_elsewhere(root)
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "manifest.json").exists():
+        if not data.ready(folder):
             scratch = Path(tempfile.mkdtemp(dir=root, prefix=".preparing-"))
+            scratch.chmod(0o777 & ~_umask())  # mkdtemp's own mode shuts everybody else out
             try:
                 data.prepare(scratch)
                 shutil.rmtree(folder, ignore_errors=True)
@@ -31,3 +32,9 @@ def ensure(data: DataConfig, root: Path) -> Path:
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

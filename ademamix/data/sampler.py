@@ -20,6 +20,26 @@ def windows(seed: int, t: int, batch: int, available: int) -> NDArray[np.int64]:
     return order(seed, (t - 1) * batch, batch, available)
 
 
+class Ahead:
+    """`windows` of one update after the other, looked up for many updates at once, which is faster."""
+
+    UPDATES = 64
+
+    def __init__(self, seed: int, batch: int, available: int) -> None:
+        self._seed, self._batch, self._available = seed, batch, available
+        self._block = -1
+        self._found = np.empty((0, batch), dtype=np.int64)
+
+    def of(self, t: int) -> NDArray[np.int64]:
+        """As `windows`."""
+        block, row = divmod(t - 1, self.UPDATES)
+        if block != self._block:
+            size = self.UPDATES * self._batch
+            found = order(self._seed, block * size, size, self._available)
+            self._found, self._block = found.reshape(self.UPDATES, self._batch), block
+        return self._found[row]
+
+
 def order(seed: int, first: int, count: int, available: int) -> NDArray[np.int64]:
     """The `count` windows from place `first` on in the endless sequence of windows of `seed`."""
     places = np.arange(first, first + count, dtype=np.uint64)

@@ -9,17 +9,20 @@ Splits are `train`, `validation` and `reserve` (text that neither training nor v
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
 
+from ademamix.data.splits import SPLITS
 from ademamix.errors import UserError
+from ademamix.values import user_error
 
 SCHEMA = 1
-SPLITS = ("train", "validation", "reserve")
 
 
 class Split:
@@ -59,13 +62,12 @@ class Tokens:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self.manifest = json.loads((folder / "manifest.json").read_text())
-        except FileNotFoundError:
+            self.manifest = json.loads((folder / "manifest.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"no token folder at {folder} (manifest.json is missing)") from None
-        except json.JSONDecodeError:
+        except ValueError:
             raise UserError(f"{folder / 'manifest.json'} is not valid JSON; prepare it again") from None
-        if self.manifest["schema"] > SCHEMA:
-            raise UserError(f"{folder} has a newer format than this code reads; update the code")
+        refuse_wrong_manifest(self.manifest, folder / "manifest.json")
 
     @property
     def vocabulary(self) -> int:
@@ -77,16 +79,80 @@ class Tokens:
         shards = [s["sha256"] for split in SPLITS for s in self.manifest["splits"][split]]
         return hashlib.sha256("".join(shards).encode()).hexdigest()[:12]
 
+    def windows(self, name: str, sequence: int) -> int:
+        """How many windows of `sequence` tokens a split has; opens no shard."""
+        return sum(max(0, (shard["tokens"] - 1) // sequence) for shard in self.manifest["splits"][name])
+
     def split(self, name: str, sequence: int) -> Split:
         """One of `train`, `validation`, `reserve`, in windows of `sequence` tokens."""
         return Split([self._shard(shard) for shard in self.manifest["splits"][name]], sequence)
 
-    def _shard(self, shard: Mapping[str, Any]) -> NDArray[Any]:
+    def text(self, name: str) -> bytes:
+        """A split of a folder of bytes, as it is."""
+        return b"".join(bytes(self._shard(shard)) for shard in self.manifest["splits"][name])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.manifest["dtype"]).newbyteorder("<")
+
+    def refuse_cut_short(self, shard: Mapping[str, Any]) -> Path:
+        """The file of a manifest's entry, or a UserError where it has another size than it should."""
         path = self.folder / shard["file"]
-        dtype = np.dtype(self.manifest["dtype"]).newbyteorder("<")
-        if not path.exists() or path.stat().st_size != shard["tokens"] * dtype.itemsize:
+        if not path.exists() or path.stat().st_size != shard["tokens"] * self.dtype.itemsize:
             raise UserError(f"{path} is missing or cut short; prepare the data again")
-        return np.memmap(path, dtype=dtype, mode="r")
+        return path
+
+    def _shard(self, shard: Mapping[str, Any]) -> NDArray[Any]:
+        return np.memmap(self.refuse_cut_short(shard), dtype=self.dtype, mode="r")
+
+
+def token_dtype(vocabulary: int) -> np.dtype[Any]:
+    """The smallest little-endian integer that holds every token."""
+    name = "uint8" if vocabulary <= 2**8 else "uint16" if vocabulary <= 2**16 else "uint32"
+    return np.dtype(name).newbyteorder("<")
+
+
+class Shard(BaseModel):
+    """An entry of a manifest."""
+
+    file: str
+    tokens: Annotated[int, Field(ge=0)]
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What every manifest has to say; others may say more."""
+
+    schema_: Annotated[int, Field(alias="schema")]
+    dtype: Literal["uint8", "uint16", "uint32"]
+    vocabulary: Annotated[int, Field(ge=1)]
+    splits: dict[str, list[Shard]]
+
+
+def refuse_wrong_manifest(data: Any, path: Path) -> None:
+    """Raise UserError where a manifest lacks something, or is of a newer schema."""
+    try:
+        found = Manifest.model_validate(data)
+    except ValidationError as error:
+        raise user_error(error, Manifest, data, str(path)) from None
+    if found.schema_ > SCHEMA:
+        raise UserError(f"{path.parent} has a newer format than this code reads; update the code")
+    if lacking := [name for name in SPLITS if name not in found.splits]:
+        raise UserError(f"{path}: splits: lacks {' and '.join(lacking)}; an empty one is []")
+
+
+def opened(folder: Path) -> Tokens:
+    """The token folder, read once for as long as its manifest stays as it is."""
+    try:
+        seen = (folder / "manifest.json").stat()
+    except OSError:
+        return Tokens(folder)  # which says what is wrong
+    return _opened(folder, seen.st_mtime_ns, seen.st_size)
+
+
+@cache
+def _opened(folder: Path, changed: int, size: int) -> Tokens:
+    return Tokens(folder)
 
 
 def write(
@@ -97,11 +163,11 @@ def write(
 ) -> None:
     """Write a token folder: one shard for each array of each split; the manifest goes last."""
     folder.mkdir(parents=True, exist_ok=True)
-    dtype = np.dtype("uint8" if vocabulary <= 2**8 else "uint16" if vocabulary <= 2**16 else "uint32")
+    dtype = token_dtype(vocabulary)
     listed: dict[str, list[dict[str, Any]]] = {name: [] for name in SPLITS}
     for name in SPLITS:
         for number, tokens in enumerate(splits.get(name, ())):
-            raw = np.asarray(tokens).astype(dtype.newbyteorder("<")).tobytes()
+            raw = np.asarray(tokens).astype(dtype).tobytes()
             file = f"{name}-{number:03d}.bin"
             (folder / file).write_bytes(raw)
             listed[name].append(

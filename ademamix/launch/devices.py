@@ -4,12 +4,28 @@ import os
 import shutil
 import subprocess
 
+from ademamix.errors import UserError
 from ademamix.scale import Scale
 
 
-def devices(at: Scale, jobs: int | None) -> list[str]:
-    """One device name for each worker: GPUs where the scale uses them, otherwise cores."""
-    gpus = 0 if at.device == "cpu" else count_gpus()
+def devices(at: Scale, jobs: int | None, asked: str | None = None) -> list[str]:
+    """One device name for each worker: GPUs where the scale is for them, otherwise cores.
+
+    Args:
+        at: the scale.
+        jobs: workers; None: one for each GPU or core.
+        asked: 'cpu' or 'cuda', in place of the scale's own.
+
+    Raises:
+        UserError: there is no GPU where one is needed.
+    """
+    on_gpu = asked == "cuda" or (asked is None and at.device == "auto")
+    gpus = count_gpus() if on_gpu else 0
+    if on_gpu and not gpus:
+        what = f"scale {at.name} is for GPUs" if asked is None else "--device cuda was asked for"
+        raise UserError(
+            f"{what}, and this machine shows none (nvidia-smi -L); --device cpu trains on cores instead"
+        )
     if gpus:
         return [f"cuda:{i % gpus}" for i in range(jobs or gpus)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

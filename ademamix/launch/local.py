@@ -7,7 +7,7 @@ forked from a server that has torch loaded, so that starting one costs milliseco
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
@@ -15,10 +15,10 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-from ademamix.launch.protocol import Display, Launched
+from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import Schedule
 from ademamix.store import Store
-from ademamix.training.job import FAILED, Job
+from ademamix.training.job import FAILED, HELD, Job
 from ademamix.training.stop import Stop, catching
 
 TICK = 0.25  # seconds between looks at the workers
@@ -42,14 +42,25 @@ class Local:
 
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
         """Train all jobs; returns when they are done, or have written checkpoints after a signal."""
+        return self.launch_fed(jobs, store, data_root, display, lambda _: ())
+
+    def launch_fed(
+        self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display, more: Feed
+    ) -> Launched:
+        """As `launch`; with what `more` gives as soon as a worker is free and no job is ready."""
         schedule = Schedule(jobs)
-        pool = Pool(self, store, data_root)
+        preload = {module for job in jobs for module in job.spec.PRELOAD}
+        pool = Pool(self, store, data_root, sorted(preload))
         with catching() as stop:
+            told = False
             try:
-                while schedule.pending and not (stop and not pool.running):
-                    self._start(schedule, pool, display, stop)
+                while not (stop and not pool.running):
+                    self._start(schedule, pool, display, stop, more)
+                    if not pool.running:  # what is left is held, or branches from what is
+                        break
                     if stop:
                         pool.terminate()
+                        told = told or _tell(display, len(pool.running))
                     pool.wait()
                     display.tick()
                     for job, exit_code in pool.ended():
@@ -59,15 +70,28 @@ class Local:
                 pool.join()
         return Launched(schedule.failed, schedule.pending, stop.exit_code)
 
-    def _start(self, schedule: Schedule, pool: "Pool", display: Display, stop: Stop) -> None:
-        while pool.free and not stop and (job := schedule.take()):
+    def _start(self, schedule: Schedule, pool: "Pool", display: Display, stop: Stop, more: Feed) -> None:
+        while pool.free and not stop:
+            job = schedule.take()
+            if job is None:
+                schedule.add(more(len(pool.free)))
+                job = schedule.take()
+            if job is None:
+                return
             pool.start(job)
             display.started(job)
 
 
+def _tell(display: Display, running: int) -> bool:
+    """Say at once that the signal was heard: an update may take minutes."""
+    if running:
+        display.stopping(running)
+    return True
+
+
 def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop) -> None:
     """Take note of a worker's end."""
-    failed = exit_code != 0 and not stop
+    failed = exit_code not in (0, HELD) and not stop
     if exit_code == 0:
         schedule.succeeded(job)
     elif failed:
@@ -81,12 +105,12 @@ def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display:
 class Pool:
     """The worker processes that run at the moment, and the devices that are free."""
 
-    def __init__(self, of: Local, store: Store, data_root: Path) -> None:
+    def __init__(self, of: Local, store: Store, data_root: Path, preload: Iterable[str]) -> None:
         self.free = list(of.devices)
         self.running: dict[str, tuple[Job, ForkServerProcess, str]] = {}
         self._arguments = (store.root, data_root)
         self._threads = of.threads
-        self._context = fork_server(of.threads)
+        self._context = fork_server(of.threads, preload)
 
     def start(self, job: Job) -> None:
         device = self.free.pop()
@@ -119,8 +143,8 @@ class Pool:
             process.join()
 
 
-def fork_server(threads: int) -> ForkServerContext:
-    """Start the process that workers are forked from, with torch loaded and `threads` for each."""
+def fork_server(threads: int, preload: Iterable[str] = ()) -> ForkServerContext:
+    """Start the process that workers are forked from, with torch and `preload` loaded, `threads` for each."""
     # The environment must be set before the server starts: BLAS libraries read it when loaded.
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -130,7 +154,7 @@ def fork_server(threads: int) -> ForkServerContext:
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ademamix.launch.warm"])
+    context.set_forkserver_preload(["ademamix.launch.warm", *preload])
     forkserver.ensure_running()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
@@ -150,4 +174,4 @@ def _explain(job: Job, exit_code: int, store: Store) -> None:
     number = -exit_code if exit_code < 0 else exit_code - 128
     why = f"was stopped by signal {number}" if number > 0 else f"ended with exit code {exit_code}"
     with suppress(OSError):  # such as a full disk, which the worker has then printed
-        run.failure_path.write_text(f"the worker {why}\n")
+        run.fail(f"the worker {why}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ademamix.store import Store
 from ademamix.training.job import Job
@@ -16,6 +16,7 @@ class Display(Protocol):
     def tick(self) -> None: ...
     def ended(self, job: Job, failed: bool) -> None: ...
     def skipped(self, job: Job) -> None: ...
+    def stopping(self, running: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,20 @@ class Launcher(Protocol):
         ...
 
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched: ...
+
+
+class Feed(Protocol):
+    """Where more jobs come from; none while nothing runs means that there will be none."""
+
+    def __call__(self, free: int) -> Sequence[Job]:
+        """The jobs for `free` workers that have nothing to do."""
+        ...
+
+
+@runtime_checkable
+class Feeding(Launcher, Protocol):
+    """A launcher that takes more jobs while others run, so that no worker waits for the slowest."""
+
+    def launch_fed(
+        self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display, more: Feed
+    ) -> Launched: ...

@@ -1,9 +1,20 @@
 """Which job may start next. Knows nothing of processes: every launcher asks here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ademamix.plan import after_trunks
 from ademamix.training.job import Job
+
+
+def left_out(jobs: Sequence[Job], failed: Collection[str]) -> tuple[Job, ...]:
+    """Those of `jobs` that branch, directly or not, from a run that failed, by id."""
+    found: set[str] = set()
+    by_id = {job.spec.id: job for job in jobs}
+    for id in after_trunks(job.spec for job in jobs).static_order():
+        fork = by_id[id].spec.fork
+        if fork and fork.parent.id in {*failed, *found}:
+            found.add(id)
+    return tuple(job for job in jobs if job.spec.id in found)
 
 
 class Schedule:
@@ -17,6 +28,7 @@ class Schedule:
         self._ready: list[str] = list(self._order.get_ready())
         self._left = set(self._jobs)
         self._failed: set[str] = set()
+        self._free: set[str] = set()  # added later: nothing waits for them
 
     @property
     def failed(self) -> tuple[Job, ...]:
@@ -50,7 +62,26 @@ class Schedule:
             yield self._jobs[id]
             yield from self.fail(self._jobs[id])
 
+    def add(self, jobs: Iterable[Job]) -> None:
+        """More jobs, none of which branches from another; those that are known already stay as they are.
+
+        A job that is done comes again where more is wanted of its run.
+        """
+        for job in jobs:
+            id = job.spec.id
+            if id in self._left:
+                continue
+            self._rank.setdefault(id, len(self._rank))
+            self._jobs[id] = job
+            self._failed.discard(id)
+            self._free.add(id)
+            self._left.add(id)
+            self._ready.append(id)
+
     def _settle(self, id: str) -> None:
         self._left.discard(id)
-        self._order.done(id)
-        self._ready += self._order.get_ready()
+        if id in self._free:
+            self._free.remove(id)
+        else:
+            self._order.done(id)
+            self._ready += self._order.get_ready()

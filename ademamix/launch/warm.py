@@ -11,3 +11,6 @@ import ademamix.optim.ademamix
 import ademamix.optim.variants
 import ademamix.tasks.language_task
 import ademamix.training.worker
+from ademamix.training.machine import code
+
+code()  # asks git, once for all workers

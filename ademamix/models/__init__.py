@@ -2,19 +2,21 @@
 
 - `configs.py`      what every model states: its sizes, parameters, operations, how it is built
 - `transformer.py`  the paper's language model; `transformer_network.py` is the network itself
+- `mamba.py`        its Mamba; `mamba_network.py` is the network, `selective_scan.py` the recurrence in it
 - `vit.py`          the paper's vision transformers, timm's
 """
 
 from typing import TYPE_CHECKING
 
-from ademamix.models.configs import ModelConfig
+from ademamix.models.configs import ModelConfig, TextModelConfig
+from ademamix.models.mamba import MambaConfig
 from ademamix.models.transformer import TransformerConfig
 from ademamix.models.vit import ViTConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ModelConfig", "TransformerConfig", "ViTConfig", "build"]
+__all__ = ["MambaConfig", "ModelConfig", "TextModelConfig", "TransformerConfig", "ViTConfig", "build"]
 
 
 def build(config: ModelConfig, seed: int) -> "nn.Module":

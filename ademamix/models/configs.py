@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ademamix.values import Variant
+from ademamix.values import Steps, Variant
 
 if TYPE_CHECKING:
     import torch
@@ -37,4 +37,15 @@ class ModelConfig(Variant):
     @property
     def brief(self) -> str:
         """The model in a few words, for descriptions of runs."""
+        raise NotImplementedError
+
+
+class TextModelConfig(ModelConfig):
+    """A network that turns tokens, (batch, sequence), into logits, (batch, sequence, vocabulary)."""
+
+    vocabulary: Steps
+
+    @property
+    def longest(self) -> int | None:
+        """The longest sequence that it takes; None: any."""
         raise NotImplementedError

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import model_validator
 
-from ademamix.models.configs import ModelConfig
+from ademamix.models.configs import TextModelConfig
 from ademamix.values import Positive, Steps
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ademamix.models.transformer_network import Transformer
 
 
-class TransformerConfig(ModelConfig):
+class TransformerConfig(TextModelConfig):
     """Sizes in the paper's terms (Table 1).
 
     `init_std`: of the initial weights, 0.02 at the paper's width; it goes with the inverse root of the width.
@@ -56,6 +56,10 @@ class TransformerConfig(ModelConfig):
         products = self.vocabulary * self.width + self.layers * 12 * self.width**2
         attention = self.layers * 2 * sample * self.width / 2
         return 6.0 * (products + attention) * sample
+
+    @property
+    def longest(self) -> int:
+        return self.positions
 
     @property
     def brief(self) -> str:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from ademamix.models.configs import ModelConfig
-from ademamix.values import Number, Steps
+from ademamix.values import Number, Share, Steps
 
 if TYPE_CHECKING:
     import torch
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class ViTConfig(ModelConfig):
     """Sizes in the paper's terms (Table 5); `mlp`: the width of the hidden layers.
 
-    `classes`: of the head; with 0, the network gives features.
+    `classes`: of the head; with 0, the network gives features. `dropout`: after the positions and after every
+    projection, as in the ViT paper's code; timm's own `drop_rate` would be the head's alone.
     """
 
     kind: Literal["vit"] = "vit"
@@ -24,6 +25,7 @@ class ViTConfig(ModelConfig):
     patch: Steps
     image: Steps
     classes: Number = 0
+    dropout: Share = 0.0
 
     def network(self, generator: "torch.Generator | None" = None) -> "nn.Module":
         """Images (batch, 3, image, image) to logits (batch, classes).
@@ -40,6 +42,8 @@ class ViTConfig(ModelConfig):
             num_heads=self.heads,
             mlp_ratio=self.mlp / self.width,
             num_classes=self.classes,
+            pos_drop_rate=self.dropout,
+            proj_drop_rate=self.dropout,
         )
 
     @property

@@ -1,6 +1,7 @@
 """A library that needs torch alone: the optimizer this project exists for, its reference and schedules.
 
 - `ademamix.py`   the `AdEMAMix` class: groups, state, which implementation runs
+- `options.py`    what options may be
 - `reference.py`  the update of one tensor, line by line as in the paper
 - `foreach.py`    the same update over lists of tensors
 - `schedules.py`  half-lives and the schedules of α and β3 (no torch)

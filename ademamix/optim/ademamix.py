@@ -8,18 +8,19 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from ademamix.optim.bucket import Bucket
-from ademamix.optim.implementations import NAMES, UPDATES, choose
+from ademamix.optim.implementations import NAMES, UPDATES, choose, kernel_updates
+from ademamix.optim.options import check_options, refuse_misspelt
 from ademamix.optim.scalars import Scalars, scalars_at
 from ademamix.optim.slots import COUNTED_ON_DEVICE, Slot, alike, bucket
 from ademamix.optim.state import (
     MASTER,
     MOMENTS,
-    check_state_dtype,
     complete,
     fresh,
     from_apple,
     laid_out_as,
     moments_dtype,
+    refuse_others,
 )
 from ademamix.optim.switch import carry_over, groups_of_adamw, groups_of_ademamix, kept_defaults, refuse_kept
 
@@ -121,14 +122,20 @@ class AdEMAMix(Optimizer):
 
     @property
     def implementation(self) -> str:
-        """What makes the updates on the first parameter's device: 'c', 'triton', 'foreach' or 'reference'.
+        """What makes the updates of the first parameter: 'c', 'triton', 'foreach' or 'reference'.
 
-        Parameters that a kernel cannot take (fp64, holes in memory) go through foreach all the same.
+        Parameters that a kernel cannot take (fp64, holes in memory) go through foreach.
         """
-        return choose(self._asked, self.param_groups[0]["params"][0].device)
+        group = self.param_groups[0]
+        p = group["params"][0]
+        name = choose(self._asked, p.device)
+        if name in ("c", "triton") and not kernel_updates(p, moments_dtype(p, group["state_dtype"])):
+            return "foreach"
+        return name
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; its options are checked as the constructor's are."""
+        refuse_misspelt(param_group, self.defaults)
         check_options({**self.defaults, **param_group})
         super().add_param_group(param_group)
 
@@ -149,8 +156,13 @@ class AdEMAMix(Optimizer):
         `state_dict` afterwards. Options that it lacks take their defaults.
 
         Raises:
+            ValueError: it is another optimizer's, or an option in it is out of range.
             RuntimeError: at the next `step`, when a moment has not its parameter's shape.
         """
+        state_dict = from_apple(state_dict)
+        refuse_others(state_dict)
+        for group in state_dict["param_groups"]:
+            check_options({**self.defaults, **group})
         # Torch casts what it loads to the parameter's dtype, which would round the moments of bf16
         # parameters: they are put back as they were saved, after its own hooks and before other people's.
         saved: dict[str, Any] = {}
@@ -159,7 +171,7 @@ class AdEMAMix(Optimizer):
             self.register_load_state_dict_post_hook(lambda _: self._put_back(saved), prepend=True),
         )
         try:
-            super().load_state_dict(from_apple(state_dict))
+            super().load_state_dict(state_dict)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -270,6 +282,18 @@ class AdEMAMix(Optimizer):
         """Every number of update t of a group whose schedules count from step `since`."""
         return scalars_at(group, t, since)
 
+    def scheduled(self) -> dict[str, float]:
+        """α(t) and β3(t) of the last update, of the first parameter that had one; empty before the first.
+
+        Where the step is counted on a device, this waits for it.
+        """
+        for group in self.param_groups:
+            for p in group["params"]:
+                if state := self.state.get(p):
+                    s = scalars_at(group, int(state["step"]), state["schedule_start"])
+                    return {"alpha": s.alpha, "beta3": s.beta3}
+        return {}
+
     def _slot(self, p: Tensor, group: dict[str, Any], place: int) -> Slot:
         """A parameter with its gradient and its state, made at its first gradient."""
         if p.grad is not None and p.grad.is_sparse:
@@ -294,23 +318,3 @@ class AdEMAMix(Optimizer):
             self._device_update = DeviceUpdate()
         scale, inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
         self._device_update(together, group, since, steps, scale, inf)
-
-
-def check_options(options: dict[str, Any]) -> None:
-    """Raise ValueError, naming the option, where one is out of range."""
-    if not options["lr"] >= 0:
-        raise ValueError(f"lr must be ≥ 0, got {options['lr']}")
-    if len(options["betas"]) != 3:
-        raise ValueError(f"betas must be (β1, β2, β3), got {options['betas']}")
-    for i, beta in enumerate(options["betas"], start=1):
-        if not 0 <= beta < 1:
-            raise ValueError(f"β{i} must be in [0, 1), got {beta}")
-    for name in ("alpha", "weight_decay"):
-        if not options[name] >= 0:
-            raise ValueError(f"{name} must be ≥ 0, got {options[name]}")
-    if not options["eps"] > 0:
-        raise ValueError(f"eps must be > 0, got {options['eps']}")
-    for name in ("alpha_warmup", "beta3_warmup"):
-        if options[name] is not None and not options[name] >= 1:
-            raise ValueError(f"{name} must be ≥ 1 step, or None for none, got {options[name]}")
-    check_state_dtype(options["state_dtype"])

@@ -65,6 +65,11 @@ def kernel_takes(p: Tensor, moments: list[Tensor], master: Tensor | None) -> boo
     )
 
 
+def kernel_updates(p: Tensor, moments: torch.dtype) -> bool:
+    """Whether a kernel takes a parameter whose moments are laid out as it is, in the dtype `moments`."""
+    return p.dtype in KERNEL_DTYPES and moments in KERNEL_DTYPES and dense([p])
+
+
 def interpreted() -> bool:
     """Whether Triton interprets its kernels, which then run on CPU tensors (TRITON_INTERPRET=1)."""
     import triton

@@ -86,3 +86,14 @@ def from_apple(state_dict: dict[str, Any]) -> dict[str, Any]:
             ours[FAST] = theirs["exp_avg_fast"]
         converted[index] = ours
     return {**state_dict, "state": converted}
+
+
+def refuse_others(state_dict: dict[str, Any]) -> None:
+    """Raise ValueError for the state dict of another optimizer, such as AdamW's."""
+    slow = all(SLOW in of_one for of_one in state_dict["state"].values() if of_one)
+    groups = state_dict["param_groups"]
+    if not slow or any(len(group.get("betas", (0, 0, 0))) == 2 for group in groups):
+        raise ValueError(
+            "this is the state of another optimizer, such as AdamW: load it into that one, and go on from it "
+            "with AdEMAMix.from_adamw"
+        )

@@ -48,6 +48,10 @@ class RampedAdamW(torch.optim.AdamW):
             group["betas"] = (beta1, group["betas"][1])
         return super().step(closure)
 
+    def scheduled(self) -> dict[str, float]:
+        """β1(t) of the last update."""
+        return {"beta1": self.param_groups[0]["betas"][0]}
+
 
 class ConvexAdEMAMix(AdEMAMix):
     """AdEMAMix with the step (1 − α)·m̂1 + α·m2, α in [0, 1) (Figure 24b).
@@ -118,6 +122,16 @@ class Ad3EMAMix(Optimizer):
                 if p.grad is not None:
                     self._update(p, p.grad, group)
         return loss
+
+    def scheduled(self) -> dict[str, float]:
+        """α(t), β3(t) and β4(t) of the last update; empty before the first."""
+        group = self.param_groups[0]
+        if not (state := self.state.get(group["params"][0])):
+            return {}
+        t = int(state["step"])
+        beta1, _, *slow = group["betas"]
+        beta3, beta4 = (beta3_at(t, beta, beta1, group["beta3_warmup"]) for beta in slow)
+        return {"alpha": alpha_at(t, group["alpha"], group["alpha_warmup"]), "beta3": beta3, "beta4": beta4}
 
     def _update(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
         state = self.state[p]

@@ -1,14 +1,14 @@
 """The paper's language models (appendix B.1, Tables 1–4 and 8), from configs/models/language."""
 
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ademamix.checkout import checkout
 from ademamix.data.sets import TokenFolder
 from ademamix.errors import UserError, did_you_mean
-from ademamix.models.transformer import TransformerConfig
+from ademamix.models import TextModelConfig
 from ademamix.optimizers import OptimizerConfig
 from ademamix.paper.setups import Searched, Setup, read
 from ademamix.schedules import Cosine
@@ -67,11 +67,19 @@ class LionSearch(Frozen):
     beta: Searched
 
 
+class Corpus(Frozen):
+    """What a model trains on: a set and its tokenizer, by name."""
+
+    set: str
+    tokenizer: str
+
+
 class LanguageModel(Setup):
-    """A size of configs/models/language: architecture, and the paper's best values for it."""
+    """A model of configs/models/language: architecture, and the paper's best values for it."""
 
     also_called: str | None = None
-    model: TransformerConfig
+    model: Annotated[TextModelConfig, BeforeValidator(TextModelConfig.read)]
+    data: Corpus = Corpus(set="redpajama-v2", tokenizer="sentencepiece-32000")
     sequence: Steps
     clipping: float
     alpha: float
@@ -93,7 +101,7 @@ class LanguageModel(Setup):
         values = {"lr": self.lr.get(kind.rate_of()), **values, **changes}
         return LanguageRun(
             model=self.model,
-            data=TokenFolder(set="redpajama-v2", tokenizer="sentencepiece-32000"),
+            data=TokenFolder(set=self.data.set, tokenizer=self.data.tokenizer),
             optimizer=kind(kind=optimizer, **values),
             schedule=Cosine(warmup=shared.warmup, horizon=horizon, final_lr=shared.final_lr),
             batch=self.batch,
@@ -112,14 +120,14 @@ def language() -> Common:
 
 @cache
 def sizes() -> tuple[LanguageModel, ...]:
-    """All sizes, smallest first: the paper's three, and what figures add."""
+    """All models, smallest first: the paper's three sizes, its Mamba, and what figures add."""
     names = [path.stem for path in (checkout() / "configs" / "models" / FOLDER).glob("*.yaml")]
     found = [read(LanguageModel, f"{FOLDER}/{name}.yaml", name=name) for name in names]
-    return tuple(sorted(found, key=lambda size: size.model.width * size.model.layers))
+    return tuple(sorted(found, key=lambda size: size.model.parameters()))
 
 
 def language_model(name: str) -> LanguageModel:
-    """The size called `name` ('110M', '330M', '1.3B')."""
+    """The model called `name` ('110M', '330M', '1.3B', 'mamba-168M')."""
     by_name = {size.name: size for size in sizes()}
     if name not in by_name:
         raise UserError(f"unknown model '{name}'{did_you_mean(name, by_name)}")

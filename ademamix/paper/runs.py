@@ -14,6 +14,7 @@ from ademamix.errors import UserError, did_you_mean
 from ademamix.optimizers import OptimizerConfig
 from ademamix.paper import language
 from ademamix.paper.setups import Setup
+from ademamix.paper.vision import vision_setups
 from ademamix.schedules import Schedule
 from ademamix.spec import RunSpec
 from ademamix.values import Role, marks
@@ -124,7 +125,7 @@ class PaperRun:
 @cache
 def setups() -> dict[str, Setup]:
     """Every set-up of the paper that can be run, by name."""
-    return {size.name: size for size in language.sizes()}
+    return {setup.name: setup for setup in (*language.sizes(), *vision_setups())}
 
 
 def setup(name: str) -> Setup:

@@ -3,11 +3,11 @@
 from abc import abstractmethod
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import Field, ValidationError
 
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
+from ademamix.files import read_yaml
 from ademamix.spec import RunSpec
 from ademamix.values import Frozen, Steps, user_error
 
@@ -47,10 +47,8 @@ class Setup(Frozen):
 def read(model: type[M], file: str, **more: Any) -> M:
     """The file configs/models/`file` as a `model`, or a UserError that names what is wrong in it."""
     path = checkout() / "configs" / "models" / file
+    data = {**more, **read_yaml(path)}
     try:
-        data = {**more, **yaml.load(path.read_text(), Loader=yaml.CSafeLoader)}
         return model.model_validate(data)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise user_error(error, model, data, str(path)) from None

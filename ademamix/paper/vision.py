@@ -1,10 +1,15 @@
 """The paper's ViTs and what it tried for them (appendix B.3, Tables 5 and 6), from configs/models."""
 
 from functools import cache
+from typing import Any
 
+from ademamix.data.image_sets import Images
 from ademamix.models.vit import ViTConfig
-from ademamix.paper.setups import Searched, read
-from ademamix.values import Frozen, Steps
+from ademamix.optimizers import OptimizerConfig
+from ademamix.paper.setups import Searched, Setup, read
+from ademamix.schedules import Cosine
+from ademamix.tasks.vision import VisionRun
+from ademamix.values import Frozen, Positive, Steps, Warmup
 
 
 class VisionSetting(Frozen):
@@ -36,17 +41,64 @@ class VisionTried(Frozen):
     beta3: list[float]
 
 
+class Unstated(Frozen):
+    """What a run needs and the paper does not say."""
+
+    warmup: Warmup
+    final_lr: float
+    clipping: Positive | None
+
+
 class Vision(Frozen):
     """All of configs/models/vision.yaml."""
 
     sizes: dict[str, ViTConfig]
     batch: Steps
     steps: Steps
+    unstated: Unstated
     tried: VisionTried
     settings: list[VisionSetting]
 
 
+class VisionSetup(Setup):
+    """A setting as a set-up that runs; AdEMAMix keeps AdamW's best values, learning rate and all."""
+
+    setting: VisionSetting
+
+    def run(self, optimizer: str, horizon: int, **changes: Any) -> VisionRun:
+        """AdEMAMix warms α and β3 up over the whole horizon; they are `changes`, with no best of theirs."""
+        of, known = self.setting, vision()
+        kind, more = OptimizerConfig.member(optimizer), known.unstated
+        values: dict[str, Any] = {"lr": of.lr.best, "weight_decay": of.weight_decay.best}
+        if kind.HAS_SLOW_EMA:
+            values |= dict.fromkeys(("alpha_warmup", "beta3_warmup"), horizon)
+        return VisionRun(
+            model=known.sizes[of.size].model_copy(update={"classes": of.classes, "dropout": of.dropout}),
+            data=Images(set=of.set, classes=of.classes),
+            optimizer=kind(kind=optimizer, **{**values, **changes}),
+            schedule=Cosine(warmup=more.warmup, horizon=horizon, final_lr=more.final_lr),
+            batch=self.batch,
+            seed=0,
+            precision="bf16",
+            clipping=more.clipping,
+        )
+
+
 @cache
 def vision() -> Vision:
-    """The paper's vision set-ups."""
+    """What the file says."""
     return read(Vision, "vision.yaml")
+
+
+@cache
+def vision_setups() -> tuple[VisionSetup, ...]:
+    """The paper's three settings, in its order."""
+    return tuple(
+        VisionSetup(
+            name=setting.name,
+            batch=vision().batch,
+            lr=dict.fromkeys(("adamw", "ademamix"), setting.lr.best),
+            setting=setting,
+        )
+        for setting in vision().settings
+    )

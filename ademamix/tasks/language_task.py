@@ -12,15 +12,14 @@ from torch import Tensor, nn
 
 from ademamix import models
 from ademamix.data.locate import ensure
-from ademamix.data.sampler import order
+from ademamix.data.sampler import Ahead, order
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
-from ademamix.quantities import BatchLoss, Quantity, ReserveLoss, ValidationLoss
+from ademamix.quantities import Accuracy, BatchLoss, Observed, Quantity, ReserveLoss, ValidationLoss
 
 if TYPE_CHECKING:
     from ademamix.tasks.language import LanguageRun
 
-AHEAD = 64  # updates whose windows are looked up at once
 RESERVE = 0  # the order in which batches are taken from the reserve split
 
 
@@ -37,16 +36,10 @@ class LanguageTask:
         self.spec = spec
         self.device = device
         self.tokens = Tokens(ensure(spec.data, data_root))
-        if self.tokens.vocabulary > spec.model.vocabulary:
-            raise UserError(
-                f"{self.tokens.folder} has {self.tokens.vocabulary} tokens, "
-                f"the model only {spec.model.vocabulary}"
-            )
+        if why := spec.refused_data(data_root, until=1, repeat=True):
+            raise UserError(why)
         self.train = self.tokens.split("train", spec.sequence)
-        if len(self.train) < spec.batch:
-            raise UserError(f"{self.tokens.folder} holds fewer windows than one batch")
-        self._block = -1
-        self._indices = np.empty((0, spec.batch), dtype=np.int64)
+        self._order = Ahead(spec.seed, spec.batch, len(self.train))
         self._held: dict[Quantity, list[Tensor]] = {}  # what quantities are measured on, read once
 
     @property
@@ -61,13 +54,7 @@ class LanguageTask:
         fork = self.spec.fork
         if fork and fork.inject is not None and t == fork.step + 1:
             return self.reserve(fork.inject)[rows]
-        block, row = divmod(t - 1, AHEAD)
-        if block != self._block:
-            size = self.spec.batch
-            places = order(self.spec.seed, block * AHEAD * size, AHEAD * size, len(self.train))
-            self._indices = places.reshape(AHEAD, size)
-            self._block = block
-        return self._to_device(self.train.read(self._indices[row][rows]))
+        return self._to_device(self.train.read(self._order.of(t)[rows]))
 
     def split(self, batch: Tensor, size: int) -> Sequence[tuple[Tensor, int]]:
         return [(part, len(part)) for part in batch.split(size)]
@@ -95,6 +82,10 @@ class LanguageTask:
 
     def refused(self, quantity: Quantity) -> str:
         """Why a quantity cannot be measured: not one of language models, or more text than there is."""
+        if isinstance(quantity, Accuracy):
+            from ademamix.evaluation.measure import refused
+
+            return refused(quantity, self.spec)
         if not isinstance(quantity, ValidationLoss | ReserveLoss | BatchLoss):
             return "cannot be observed of language models"
         held = "reserve" if isinstance(quantity, ReserveLoss) else "validation"
@@ -117,6 +108,13 @@ class LanguageTask:
     @measure.register
     def _(self, quantity: BatchLoss, model: nn.Module, size: int) -> float:
         return self._mean_loss(quantity, lambda: self.batch(quantity.update), model, size)
+
+    @measure.register
+    def _(self, quantity: Accuracy, model: nn.Module, size: int) -> float:
+        from ademamix.evaluation.measure import evaluate
+
+        found = evaluate(quantity, model, self.spec, self.tokens.folder, self.device)
+        return Observed(found.acc, found.as_json())
 
     def _mean_loss(
         self, quantity: Quantity, read: Callable[[], Tensor], model: nn.Module, size: int

@@ -39,11 +39,11 @@ def load(run: Run, step: int, device: torch.device) -> dict[str, Any] | None:
     path = run.checkpoint_path(step)
     try:
         marker = json.loads(path.with_suffix(".json").read_text())
-        if path.stat().st_size != marker["size"] or _digest(path) != marker["sha256"]:
+        if {"size": path.stat().st_size, "sha256": _digest(path)} != marker:
             raise ValueError("it does not match its checksum")
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         return state
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         if path.with_suffix(".json").exists():
             warnings.warn(f"checkpoint {path} is not usable: {error}", stacklevel=2)
         return None

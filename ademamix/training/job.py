@@ -7,6 +7,7 @@ from ademamix.scale import Scale
 from ademamix.spec import Observe, RunSpec
 
 FAILED = 1  # a worker's exit code
+HELD = 75  # it was not trained (further), as there is a file `stop` in its folder
 
 
 @dataclass(frozen=True)
@@ -50,5 +51,5 @@ def job_of(entry: Entry, scale: Scale) -> Job:
         observe=wanted.observe,
         log_every=scale.log_every,
         checkpoint_seconds=scale.checkpoint_seconds,
-        micro_batch=scale.micro_batch,
+        micro_batch=scale.passes(wanted.spec.task),
     )

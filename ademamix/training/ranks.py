@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+from ademamix.errors import UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,19 @@ class Ranks:
         told = torch.tensor(float(flag), device=on)
         torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
         return bool(told)
+
+    def share(self, value: T) -> T:
+        """What the first rank says: what it finds in the store holds for all of them."""
+        if self.size == 1:
+            return value
+        told = [value]
+        torch.distributed.broadcast_object_list(told)
+        return told[0]
+
+    def refuse_more_than(self, batch: int) -> None:
+        """Raise UserError where ranks would have no sample of a batch."""
+        if self.size > batch:
+            raise UserError(f"a batch of {batch} cannot be split among {self.size} processes; ask for fewer")
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """The sum over ranks, in place."""

@@ -4,12 +4,13 @@ A process may drive one session, several in turn, or one rank of one.
 """
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 import torch
 
-from ademamix.quantities import Quantity
-from ademamix.store import Outcome, Run
+from ademamix.quantities import Observed, Quantity
+from ademamix.store import CLOCK, Outcome, Row, Run
 from ademamix.tasks import Task
 from ademamix.training import checkpoint
 from ademamix.training.job import Job
@@ -69,8 +70,9 @@ class Session:
                 if self._metrics:
                     self._metrics.end_before(self.diverged, row)
                 return
-        if seen := trainer.observe():
-            row = (row or {"step": t}) | {str(name): rounded(value) for name, value in seen.items()}
+            row = row and {**row, **trainer.scheduled(), CLOCK: round(self.seconds, 1)}
+        if self._metrics and (seen := trainer.observe()):  # the first rank measures for all
+            row = (row or {"step": t}) | seen_in(self.run, t, seen)
         if row and self._metrics:
             self._metrics.write(row)
         self._save_if_due(t)
@@ -90,6 +92,11 @@ class Session:
             self._metrics.sync()
             checkpoint.save(self.run, self.trainer.step, self.trainer.state())
         self._saved = self._since = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far, over all resumes."""
+        return self.trainer.seconds + time.monotonic() - self._since
 
     def _count_time(self) -> None:
         now = time.monotonic()
@@ -123,7 +130,15 @@ class Session:
             )
         )
         last = {trainer.step} if self.job.spec.schedule.EXTENDABLE else set()
-        self.run.remove_checkpoints_except(self.job.keep | last)
+        self.run.remove_checkpoints_except(self.job.keep | last | self.run.kept())
+
+
+def seen_in(run: Run | None, step: int, seen: Mapping[Quantity, float]) -> Row:
+    """Observations as a row has them; what they rest on is written to the folder of `run` before."""
+    for quantity, value in seen.items():
+        if run and isinstance(value, Observed):
+            run.write_evidence(step, str(quantity), value.evidence)
+    return {str(quantity): rounded(value) for quantity, value in seen.items()}
 
 
 def observe_later(
@@ -131,7 +146,7 @@ def observe_later(
 ) -> None:
     """Measure what a finished run lacks from its kept checkpoints; add it to its rows and its outcome."""
     trainer = Trainer(job, task)
-    rows = {int(row["step"] or 0): row for row in run.metrics()}
+    rows = {int(row["step"] or 0): row for row in run.rows()}
     observed = {name: set(steps) for name, steps in outcome.observed.items()}
     for step in sorted(set().union(*wanted.values())):
         state = checkpoint.load(run, step, task.device)
@@ -139,7 +154,7 @@ def observe_later(
             continue
         trainer.load(state)
         for quantity, value in trainer.measure(q for q, steps in wanted.items() if step in steps).items():
-            rows.setdefault(step, {"step": step})[str(quantity)] = rounded(value)
+            rows.setdefault(step, {"step": step}).update(seen_in(run, step, {quantity: value}))
             observed.setdefault(str(quantity), set()).add(step)
     # Rows first: an outcome that names an observation must find it there.
     run.write_metrics(rows[step] for step in sorted(rows))

@@ -1,11 +1,14 @@
-"""SIGINT and SIGTERM set a flag, which the loop reads at the step boundary."""
+"""Asking a run to stop: a signal, or a file in its folder, sets a flag that is read at the step boundary."""
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LOOK = 2.0  # seconds between looks for the file
 
 
 class Stop:
@@ -26,11 +29,30 @@ class Stop:
         return self.signal is not None
 
 
+class Asked:
+    """Whether one run is to stop: its process is, or there is a file `stop` in its folder.
+
+    The file works where signals do not reach, and stays until somebody deletes it.
+    """
+
+    def __init__(self, stop: Stop, file: Path) -> None:
+        self.held = False
+        self._stop = stop
+        self._file = file
+        self._next = 0.0
+
+    def __bool__(self) -> bool:
+        if not self.held and time.monotonic() >= self._next:
+            self.held = self._file.exists()
+            self._next = time.monotonic() + LOOK
+        return self.held or bool(self._stop)
+
+
 @contextmanager
-def catching() -> Iterator[Stop]:
+def catching(signals: Sequence[int] = SIGNALS) -> Iterator[Stop]:
     """Signals set the flag of the returned `Stop` for as long as the block lasts."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.note) for number in SIGNALS}
+    before = {number: signal.signal(number, stop.note) for number in signals}
     try:
         yield stop
     finally:

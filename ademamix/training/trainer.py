@@ -29,7 +29,7 @@ class Trainer:
         self.ranks = ranks
         self.model: nn.Module = task.model().train()
         self.params = list(self.model.parameters())
-        self.optimizer: Optimizer = job.spec.optimizer.build(self.params)
+        self.optimizer: Optimizer = job.spec.optimizer.build(groups(self.model))
         self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
@@ -56,6 +56,12 @@ class Trainer:
         self.optimizer.zero_grad()
         self.losses.add(loss, norm)
         self.step = t
+
+    def scheduled(self) -> dict[str, float]:
+        """What the last update was made with of all that changes over the steps: lr, α(t), β3(t)."""
+        found = {"lr": self.job.spec.schedule.at(self.step, self.job.spec.optimizer.lr)}
+        found |= getattr(self.optimizer, "scheduled", dict)()
+        return {name: float(f"{value:.9g}") for name, value in found.items()}
 
     def _backward(self, t: int) -> Tensor:
         """Accumulate the gradient of the mean loss over the whole batch of update t; returns that loss."""
@@ -133,6 +139,13 @@ class Trainer:
             except ValueError as problem:
                 raise UserError(str(problem)) from None
         self.step = self.losses.first = state["step"]
+
+
+def groups(model: nn.Module) -> list[dict[str, Any]]:
+    """All parameters; those that the model marks with `no_weight_decay` in a group of their own."""
+    marked = [p for p in model.parameters() if getattr(p, "no_weight_decay", False)]
+    others = [p for p in model.parameters() if not getattr(p, "no_weight_decay", False)]
+    return [{"params": others}] + [{"params": marked, "weight_decay": 0.0}] * bool(marked)
 
 
 def refuse_switch(spec: RunSpec) -> None:

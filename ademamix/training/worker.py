@@ -1,7 +1,11 @@
-"""The process that trains one run: lock, data, where to resume, outcome, failure."""
+"""The process that trains one run: lock, data, where to resume, outcome, failure.
+
+Of several ranks the first one alone owns the run and looks at the store; what it finds, it tells the others.
+"""
 
 import time
 import traceback
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,89 +18,127 @@ from ademamix.errors import UserError, one_line
 from ademamix.plan import complete, owed
 from ademamix.spec import Need, refuse_unobservable
 from ademamix.store import Outcome, Run, Store, missing
+from ademamix.tasks import Task
 from ademamix.training import checkpoint
-from ademamix.training.job import FAILED, Job
+from ademamix.training.job import FAILED, HELD, Job
 from ademamix.training.observe import refuse_unmeasurable, weights_needed
+from ademamix.training.ranks import ALONE, Ranks
 from ademamix.training.session import Session, observe_later
-from ademamix.training.stop import Stop, catching
+from ademamix.training.stop import Asked, Stop, catching
 from ademamix.training.trainer import Trainer
 
 
-def work(job: Job, store_root: Path, data_root: Path, device: str, threads: int) -> int:
-    """Train `job` and return an exit code: 0 done (diverged is done), 1 failed, 128 + signal stopped.
+def work(
+    job: Job,
+    store_root: Path,
+    data_root: Path,
+    device: str,
+    threads: int,
+    ranks: Ranks = ALONE,
+    stop: Stop | None = None,
+) -> int:
+    """Train `job`; returns an exit code: 0 done (diverged is done), FAILED, HELD, or 128 + signal.
 
-    A failure is written to the run's folder, whatever it is; it never reaches another run.
+    A failure is written to the run's folder, whatever it is; it never reaches another run. `stop`: the flag
+    of a process that catches signals itself.
     """
     torch.set_num_threads(threads)
-    run = Store(store_root).run(job.spec.id)
-    with catching() as stop:
+    store = Store(store_root)
+    run = store.run(job.spec.id)
+    with catching() if stop is None else nullcontext(stop) as stop:
+        asked = Asked(stop, run.stop_path)
         try:
-            run.folder.mkdir(parents=True, exist_ok=True)
-            if not _acquire(run, stop):
-                return stop.exit_code
-            try:
-                with owner.owning(run.folder):
-                    _train(job, run, Store(store_root), data_root, torch.device(device), stop)
-            finally:
-                run.lock.release()
-            return stop.exit_code
+            with ExitStack() as held:
+                if ranks.share(ranks.first and not _own(run, asked, held)):
+                    return HELD if asked.held else stop.exit_code
+                _train(job, run, store, data_root, torch.device(device), asked, ranks)
+            return HELD if asked.held and not store.run(run.id).outcome() else stop.exit_code
         except UserError as error:
-            _fail(run, str(error))
+            _fail(run, str(error), ranks)
         except OSError as error:
-            _fail(run, one_line(error, "--runs DIR"))
+            _fail(run, one_line(error, {"--runs DIR": store_root, "--data DIR": data_root}), ranks)
         except Exception:
-            _fail(run, traceback.format_exc())
+            _fail(run, traceback.format_exc(), ranks)
         return FAILED
 
 
-def _acquire(run: Run, stop: Stop) -> bool:
-    """Wait until nobody else trains the run; False when told to stop first."""
+def _own(run: Run, stop: Asked, held: ExitStack) -> bool:
+    """Own the run until `held` is closed, once nobody else trains it; False when told to stop first."""
+    run.folder.mkdir(parents=True, exist_ok=True)
     while not stop:
         try:
             run.lock.acquire(timeout=0.5)
         except Timeout:
             continue
         if not owner.elsewhere(run.folder):
+            held.callback(run.lock.release)
+            held.enter_context(owner.owning(run.folder))
             return True
         run.lock.release()  # trained by a machine whose locks we cannot see
         time.sleep(0.5)
     return False
 
 
-def _fail(run: Run, message: str) -> None:
+def _fail(run: Run, message: str, ranks: Ranks) -> None:
+    if not ranks.first and run.failure_path.exists():
+        return  # it has lost the first rank, which has said why
     try:
-        run.failure_path.write_text(message.rstrip() + "\n")
+        run.fail(message)
     except OSError:
         print(f"run {run.id}: {message}", flush=True)
 
 
-def _train(job: Job, run: Run, store: Store, data_root: Path, device: torch.device, stop: Stop) -> None:
+def _train(
+    job: Job,
+    run: Run,
+    store: Store,
+    data_root: Path,
+    device: torch.device,
+    stop: Asked | Stop,
+    ranks: Ranks = ALONE,
+) -> None:
     refuse_unobservable(job.spec, job.observe)
-    need = Need(job.spec, job.until, job.keep, job.observe)
+    ranks.refuse_more_than(job.spec.batch)
     # Another launcher may have finished the run, or branches of it, since this one made its plan.
-    if complete(need, job.forks, store):
+    need = Need(job.spec, job.until, job.keep, job.observe)
+    done = ranks.first and (complete(need, job.forks, store) or _inherited(job, run, store))
+    if ranks.share(done):
         return
-    job = replace(job, keep=owed(job.keep, job.forks, store))
-    run.begin(job.spec)
-    if (inherited := _trunk_diverged(job, store)) is not None:
-        run.finish(inherited)
-        return
-    run.failure_path.unlink(missing_ok=True)
+    job = replace(job, keep=ranks.share(owed(job.keep, job.forks, store)))
     task = job.spec.open(data_root, device)
     refuse_unmeasurable(task, job.observe)
-    if (outcome := run.outcome()) and (lacking := outcome.observable_later(need, run.checkpoint_steps())):
-        observe_later(run, outcome, lacking, job, task)
-        if complete(need, job.forks, store):
-            return
-    trainer = Trainer(job, task)
+    if ranks.share(ranks.first and _observed_later(need, job, run, store, task)):
+        return
+    trainer = Trainer(job, task, ranks)
     if not _position(trainer, run, store, device):
         return
-    run.reopen()
-    with Session(job, run, task, trainer) as session:
+    if ranks.first:
+        run.reopen()
+    with Session(job, run, task, trainer, ranks) as session:
         while not (session.done or session.stopped):
             session.step(bool(stop))
         if session.done:
             session.finish(device)
+
+
+def _inherited(job: Job, run: Run, store: Store) -> bool:
+    """Begin the run; whether that is all there is to do, as its trunk diverged before the fork."""
+    run.begin(job.spec)
+    if (inherited := _trunk_diverged(job, store)) is not None:
+        run.finish(inherited)
+        return True
+    run.try_again()
+    return False
+
+
+def _observed_later(need: Need, job: Job, run: Run, store: Store, task: Task) -> bool:
+    """Measure what a complete run lacks and its checkpoints can answer; whether it is complete now."""
+    outcome = run.outcome()
+    lacking = outcome and outcome.observable_later(need, run.checkpoint_steps())
+    if outcome and lacking:
+        observe_later(run, outcome, lacking, job, task)
+        return complete(need, job.forks, store)
+    return False
 
 
 def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
@@ -114,24 +156,31 @@ def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) ->
     False when the run, stopped on its way to a later step, is beyond what this job wants already:
     then its progress is left as it is.
     """
-    job = trainer.job
-    state = checkpoint.latest(run, device)
-    if state is not None and _usable(state, job, run):
-        if state["step"] > job.until:
+    job, ranks = trainer.job, trainer.ranks
+    state = checkpoint.latest(run, device) if ranks.first else None
+    if state is not None and not _usable(state, job, run):
+        state = None
+    if step := ranks.share(state and int(state["step"])):
+        if step > job.until:
             return False
-        trainer.resume(state)
+        trainer.resume(state or _checkpoint(run, step, device))
         return True
-    run.remove_checkpoints_except(())
+    if ranks.first:
+        run.remove_checkpoints_except(())
     if fork := job.spec.fork:
-        parent = store.run(fork.parent.id)
-        state = checkpoint.load(parent, fork.step, device)
-        if state is None:
-            raise UserError(
-                f"run {parent.id} has no usable checkpoint of step {fork.step} to branch from; "
-                f"delete {parent.folder} and run again"
-            )
-        trainer.branch(state)
+        trainer.branch(_checkpoint(store.run(fork.parent.id), fork.step, device))
     return True
+
+
+def _checkpoint(run: Run, step: int, device: torch.device) -> dict[str, Any]:
+    """Checkpoint `step` of a run that must have it."""
+    state = checkpoint.load(run, step, device)
+    if state is None:
+        raise UserError(
+            f"run {run.id} has no usable checkpoint of step {step} to branch from; "
+            f"delete {run.folder} and run again"
+        )
+    return state
 
 
 def _usable(state: dict[str, Any], job: Job, run: Run) -> bool:

@@ -46,8 +46,3 @@ def counted(model: ModelConfig) -> int:
 
     with torch.device("meta"):
         return sum(p.numel() for p in model.network().parameters())
-
-
-def no_vision(scale: Scale | None) -> str:
-    """What the tables of vision say beside a scale that has none."""
-    return f" Scale {scale.name} has no vision runs yet." if scale else ""

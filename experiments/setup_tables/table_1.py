@@ -1,27 +1,20 @@
 """Table 1: the sizes of the language models."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.models.transformer import TransformerConfig
 from ademamix.paper.language import language_model, table_sizes
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import beside, counted, plain
 
-if TYPE_CHECKING:
-    from analysis.results import Results
-
 NUMBER = 1
 TITLE = "Sizes of the language models."
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
+def table(scale: Scale | None) -> PaperTable:
     models: list[TransformerConfig] = []
     for size in table_sizes():
         model = language_model(size).model
-        models.append(model)
-        if scale:
-            own = scale.models.get(size, model)
+        for own in [model, scale.models.get(size, model)] if scale else [model]:
             assert isinstance(own, TransformerConfig)
             models.append(own)
     rows: dict[str, list[Cell]] = {

@@ -1,18 +1,13 @@
 """Table 4: the hyperparameters of the 1.3B language model."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.scale import Scale
 from analysis.typeset import PaperTable
 from experiments.setup_tables.language_hyperparameters import hyperparameters, title
-
-if TYPE_CHECKING:
-    from analysis.results import Results
 
 NUMBER = 4
 SIZE = "1.3B"
 TITLE = title(SIZE)
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
+def table(scale: Scale | None) -> PaperTable:
     return hyperparameters(SIZE, NUMBER, scale)

@@ -1,34 +1,43 @@
 """Table 5: the sizes of the vision transformers."""
 
-from typing import TYPE_CHECKING
-
-from ademamix.paper.vision import vision
+from ademamix.models.vit import ViTConfig
+from ademamix.paper.runs import ADAMW, run
+from ademamix.paper.vision import vision, vision_setups
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
-from experiments.setup_tables.cells import counted, no_vision, plain
-
-if TYPE_CHECKING:
-    from analysis.results import Results
+from experiments.setup_tables.cells import beside, counted, plain
 
 NUMBER = 5
 TITLE = "Sizes of the vision transformers."
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
-    known = vision()
+def models(scale: Scale | None) -> list[ViTConfig]:
+    """Every size, each followed by the scale's, of the first setting that has it; without heads."""
+    found = []
+    for name, model in vision().sizes.items():
+        found.append(model)
+        if scale:
+            setup = next(setup for setup in vision_setups() if setup.setting.size == name)
+            used = scale.map(run(setup.name, ADAMW, vision().steps)).model
+            assert isinstance(used, ViTConfig)
+            found.append(used.model_copy(update={"classes": 0}))
+    return found
+
+
+def table(scale: Scale | None) -> PaperTable:
+    known, shown = vision(), models(scale)
     classes = max(setting.classes for setting in known.settings)
-    models = known.sizes.values()
     rows: dict[str, list[Cell]] = {
-        "patch": [plain(model.patch) for model in models],
-        "image": [plain(model.image) for model in models],
-        "embedding size": [plain(model.width) for model in models],
-        "MLP hidden size": [plain(model.mlp) for model in models],
-        "layers": [plain(model.layers) for model in models],
-        "attention heads": [plain(model.heads) for model in models],
-        "parameters without a head, counted": [plain(counted(model)) for model in models],
+        "patch": [plain(model.patch) for model in shown],
+        "image": [plain(model.image) for model in shown],
+        "embedding size": [plain(model.width) for model in shown],
+        "MLP hidden size": [plain(model.mlp) for model in shown],
+        "layers": [plain(model.layers) for model in shown],
+        "attention heads": [plain(model.heads) for model in shown],
+        "parameters without a head, counted": [plain(counted(model)) for model in shown],
         f"parameters with {classes:,} classes, counted": [
-            plain(counted(model.model_copy(update={"classes": classes}))) for model in models
+            plain(counted(model.model_copy(update={"classes": classes}))) for model in shown
         ],
     }
-    note = f"The paper's 24M lies between the two counts.{no_vision(scale)}"
-    return PaperTable(NUMBER, TITLE, list(known.sizes), rows, note)
+    note = "The paper's 24M lies between the two counts."
+    return PaperTable(NUMBER, TITLE, beside(list(known.sizes), scale), rows, note)

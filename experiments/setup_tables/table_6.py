@@ -1,34 +1,67 @@
 """Table 6: the hyperparameters of the vision transformers."""
 
-from typing import TYPE_CHECKING
-
+from ademamix.models.vit import ViTConfig
+from ademamix.optimizers import AdamFamily
 from ademamix.paper.language import language
-from ademamix.paper.vision import vision
+from ademamix.paper.runs import ADAMW, ADEMAMIX, run
+from ademamix.paper.vision import VisionSetup, vision, vision_setups
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
-from experiments.setup_tables.cells import no_vision, plain, searched, tried
-
-if TYPE_CHECKING:
-    from analysis.results import Results
+from experiments.setup_tables.cells import beside, best, plain, searched, tried
 
 NUMBER = 6
 TITLE = "Hyperparameters of the ViT models."
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
-    known = vision()
-    settings = known.settings
-    rows: dict[str, list[Cell]] = {
-        "learning rate": [searched(s.lr) for s in settings],
-        "weight decay λ": [searched(s.weight_decay) for s in settings],
-        "dropout": [plain(s.dropout) for s in settings],
-        "AdamW β1": [tried(known.tried.beta1, language().beta1) for _ in settings],
-        "AdEMAMix α": [plain(*known.tried.alpha) for _ in settings],
-        "AdEMAMix β3": [plain(*known.tried.beta3) for _ in settings],
-        "batch (images)": [plain(known.batch) for _ in settings],
-        "steps": [plain(known.steps) for _ in settings],
+def _tried(setup: VisionSetup) -> dict[str, Cell]:
+    known, setting = vision(), setup.setting
+    return {
+        "learning rate": searched(setting.lr),
+        "weight decay λ": searched(setting.weight_decay),
+        "dropout": plain(setting.dropout),
+        "AdamW β1": tried(known.tried.beta1, language().beta1),
+        "AdEMAMix α": plain(*known.tried.alpha),
+        "AdEMAMix β3": plain(*known.tried.beta3),
+        "batch (images)": plain(known.batch),
+        "steps": plain(known.steps),
+        "epochs": plain(_epochs(setup, None)),
     }
-    note = (
-        f"Bold: AdamW's best. AdEMAMix keeps it and is trained with every pair of α and β3.{no_vision(scale)}"
-    )
-    return PaperTable(NUMBER, TITLE, [s.title for s in settings], rows, note)
+
+
+def _used(setup: VisionSetup, scale: Scale) -> dict[str, Cell]:
+    """What stands for it at a scale; α is the paper's."""
+    known = vision()
+    spec = scale.map(run(setup.name, ADAMW, known.steps))
+    betas = [
+        scale.map(run(setup.name, ADEMAMIX, known.steps, alpha=1, beta3=beta)) for beta in known.tried.beta3
+    ]
+    assert isinstance(spec.optimizer, AdamFamily)
+    assert isinstance(spec.model, ViTConfig)
+    return {
+        "learning rate": best(spec.optimizer.lr),
+        "weight decay λ": best(spec.optimizer.weight_decay),
+        "dropout": plain(spec.model.dropout),
+        "AdamW β1": best(spec.optimizer.beta1),
+        "AdEMAMix α": plain(*known.tried.alpha),
+        "AdEMAMix β3": plain(*(getattr(found.optimizer, "beta3", None) for found in betas)),
+        "batch (images)": plain(spec.batch),
+        "steps": plain(scale.steps(known.steps)),
+        "epochs": plain(_epochs(setup, scale)),
+    }
+
+
+def _epochs(setup: VisionSetup, scale: Scale | None) -> float:
+    paper = run(setup.name, ADAMW, vision().steps)
+    spec = scale.map(paper) if scale else paper.spec
+    steps = scale.steps(vision().steps) if scale else vision().steps
+    return round(spec.epochs(steps) or 0)
+
+
+def table(scale: Scale | None) -> PaperTable:
+    setups = vision_setups()
+    columns = []
+    for setup in setups:
+        columns += [_tried(setup), *([_used(setup, scale)] if scale else [])]
+    rows = {row: [column[row] for column in columns] for row in columns[0]}
+    note = "Bold: AdamW's best. AdEMAMix keeps it and is trained with every pair of α and β3."
+    return PaperTable(NUMBER, TITLE, beside([setup.setting.title for setup in setups], scale), rows, note)

@@ -1,20 +1,15 @@
 """Table 8: the hyperparameters of Lion, in the paper's notation."""
 
-from typing import TYPE_CHECKING
-
 from ademamix.paper.language import language_model
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import searched
 
-if TYPE_CHECKING:
-    from analysis.results import Results
-
 NUMBER = 8
 TITLE = "Hyperparameters of Lion (110M language model)."
 
 
-def table(scale: Scale | None, results: "Results | None") -> PaperTable:
+def table(scale: Scale | None) -> PaperTable:
     size = language_model("110M")
     lion = size.lion
     assert lion is not None

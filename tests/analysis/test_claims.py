@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ademamix.errors import UserError
-from analysis.claims import Claim, Effect, Exact, Measured, Share, at, final, rougher, roughness
+from analysis.claims import Claim, Effect, Exact, Measured, Share, ShareGap, at, final, rougher, roughness
 from analysis.judge import rules_of
 from analysis.noise import Noise, read_noise
 from analysis.paired import Paired, Run, largest, mean_of, smallest
@@ -203,3 +203,21 @@ def test_nothing_missing_defaults_to_anything() -> None:
         final(FRAME, "a", "Lion")
     with pytest.raises(UserError, match="no seed in common"):
         _ = Paired({0: 1.0}, {}) - Paired({1: 1.0}, {})
+
+
+def test_a_share_may_bring_its_own_spread() -> None:
+    losses = (1.0, 1.1, 1.2, 2.0)
+    assert Share("s", losses, 1.5, 0.5, sigma=0.01).judge(0.0, Noise({}, None)).verdict == "reproduced"
+    assert Share("s", losses, 1.5, 0.5, sigma=5.0).judge(0.0, Noise({}, None)).verdict == "inconclusive"
+
+
+def test_a_gap_between_shares_has_the_noise_of_both() -> None:
+    noise = Noise({}, None)
+    most, few = (Share("s", losses, 1.5, 0.0, sigma=0.01) for losses in ((1.0, 1.1, 1.2), (1.0, 2.0, 2.1)))
+    gap = ShareGap("g", most, few).judge(0.0, noise)
+    assert gap.mean == pytest.approx(2 / 3)
+    assert gap.verdict == "reproduced"
+    assert ShareGap("g", few, most).judge(0.0, noise).verdict == "not reproduced"
+    vague = Share("s", (1.5, 1.5, 1.5), 1.5, 0.0, sigma=0.01)
+    assert ShareGap("g", most, vague).judge(0.0, noise).verdict == "inconclusive"
+    assert ShareGap("g", most, Share("s", (1.0,), 1.5, 0.0)).judge(0.0, noise).interval is None

@@ -67,7 +67,7 @@ def test_damage_is_one_line(folder: Path, damage: str) -> None:
 
 def test_a_set_that_must_be_fetched_is_asked_for(tmp_path: Path) -> None:
     data = TokenFolder(kind="tokens", set="redpajama-v2", tokenizer="sentencepiece-32000")
-    with pytest.raises(UserError, match=r"no data: put the token folder of redpajama-v2") as caught:
+    with pytest.raises(UserError, match=r"no token folder .*ademamix data prepare") as caught:
         ensure(data, tmp_path)
     assert str(data.folder(tmp_path)) in str(caught.value)
 

@@ -1,8 +1,11 @@
 """docs/adding-a-figure.md, followed as it stands."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
+from ademamix.checkout import checkout
 from ademamix.plan import entries, unite
 from ademamix.scale import scale
 from ademamix.store import Store
@@ -39,3 +42,12 @@ def test_the_figure_of_the_page(tmp_path: Path) -> None:
     assert verdicts is not None
     (effect,) = verdicts["claims"][0]["effects"]
     assert effect["value"] == 0.1
+
+
+def test_the_template_passes_the_type_checker(tmp_path: Path) -> None:
+    """As `make types` checks a figure's module."""
+    path = tmp_path / "figure_34.py"
+    path.write_text(block("adding-a-figure.md"))
+    command = [sys.executable, "-m", "mypy", "--config-file", str(checkout() / "pyproject.toml"), str(path)]
+    done = subprocess.run(command, cwd=checkout(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

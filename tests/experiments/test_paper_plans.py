@@ -42,6 +42,28 @@ def common(found: list[Run], width: int, steps: int, batch: int) -> None:
         assert run["fork_step"] is None
 
 
+def test_figure_3c() -> None:
+    """Appendix B.2."""
+    found = runs("3c")
+    assert len(found) == 4
+    for run in found:
+        assert run["model"] == {"kind": "mamba", "width": 768, "layers": 24, "vocabulary": 50_280}
+        assert run["parameters"] == 167_750_400
+        assert (run["batch"], run["sequence"]) == (120, 1024)
+        assert run["schedule"] == {"kind": "cosine", "warmup": 3000, "horizon": run["steps"]}
+        assert (run["optimizer"]["lr"], run["optimizer"]["weight_decay"]) == (6e-4, 0.1)
+    assert sorted(run["steps"] for run in found) == [64_000, 64_000, 128_000, 128_000]
+    assert sorted(round(run["tokens"] / 1e9) for run in found) == [8, 8, 16, 16]
+    for run in found:
+        if run["optimizer"]["kind"] == "ademamix":
+            slow = {"alpha": 8.0, "beta3": 0.9999, "alpha_warmup": run["steps"], "beta3_warmup": run["steps"]}
+            assert slow.items() <= run["optimizer"].items()
+    specs = [need.run for figure in registry.named("3c") for need in figure.needs(scale("paper"))]
+    assert {(spec.data.set, spec.data.tokenizer, spec.clipping) for spec in specs} == {
+        ("fineweb", "gpt-neox", 1.0)
+    }
+
+
 def test_figure_13() -> None:
     found = runs("13")
     common(found, SMALL, 256_000, 64)
@@ -304,3 +326,43 @@ def test_figures_3b_and_28() -> None:
     assert decays(first) == {(1_000_000, 1_100_000), (1_300_000, 1_400_000)}
     assert decays(longer) == {(900_000, 1_100_000), (1_000_000, 1_100_000)}
     assert {run["id"] for run in trunks(first)} == {run["id"] for run in trunks(longer)}
+
+
+VISION = {384: (3e-3, 0.03), 768: (1e-3, 0.1)}  # width → AdamW's best rate and decay with 11M images
+
+
+def test_figures_6_and_30() -> None:
+    """Tables 5 and 6, typed in: 37, 37 and 320 epochs of 100k × 4,096."""
+    found = runs("6")
+    for run in found:
+        assert (run["steps"], run["batch"], run["tokens"]) == (100_000, 4096, 409_600_000)
+        assert (run["model"]["patch"], run["model"]["image"], run["model"]["dropout"]) == (16, 224, 0.1)
+        assert run["model"]["heads"] == run["model"]["width"] // 64
+        assert (run["model"]["layers"], run["model"]["mlp"]) == (12, 4 * run["model"]["width"])
+    settings = {(run["model"]["width"], run["model"]["classes"], round(run["epochs"])) for run in found}
+    assert settings == {(384, 10_450, 37), (768, 10_450, 37), (768, 1_000, 320)}
+    for width, classes, lrs, decays in (
+        (384, 10_450, (1e-3, 3e-3, 5e-3), (0.03, 0.1, 0.3)),
+        (768, 10_450, (1e-3, 3e-3), (0.03, 0.1, 0.3)),
+        (768, 1_000, (1e-3, 3e-3, 5e-3), (0.03, 0.1, 0.3, 0.5, 0.7)),
+    ):
+        here = [run for run in found if (run["model"]["width"], run["model"]["classes"]) == (width, classes)]
+        tried = {
+            (o["lr"], o["weight_decay"], o.get("beta1", 0.9))
+            for o in (run["optimizer"] for run in baselines(here))
+        }
+        assert tried == {(lr, decay, b) for lr in lrs for decay in decays for b in (0.9, 0.99, 0.999)}
+        lr, decay = VISION[width] if classes > 1_000 else (5e-3, 0.3)
+        assert {(o["alpha"], o["beta3"]) for o in ademamix(here)} == {
+            (alpha, beta3) for alpha in (1, 5, 10, 15, 20) for beta3 in (0.999, 0.9999)
+        }
+        assert {
+            (o["lr"], o["weight_decay"], o["alpha_warmup"], o["beta3_warmup"]) for o in ademamix(here)
+        } == {(lr, decay, 100_000, 100_000)}
+        assert len(ademamix(here)) == 10
+    curves = runs("30")
+    assert {run["id"] for run in curves} < {run["id"] for run in found}
+    assert len(curves) == 3 * 11
+    hours = {run["model"]["width"]: run["hours"] for run in found}
+    assert 5 < hours[384] < 12  # of one H100
+    assert 20 < hours[768] < 40

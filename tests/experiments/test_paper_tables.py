@@ -2,6 +2,8 @@
 
 import csv
 import io
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +92,33 @@ def test_tables_5_and_6() -> None:
     assert {f["AdEMAMix α"] for f in found} == {"1, 5, 10, 15, 20"}
 
 
+def test_tables_5_and_6_have_the_values_of_the_runs() -> None:
+    at = scale("cpu")
+    model = at.models["vit-24M/imagenet-21k-p"]
+    assert cells(made(5, at), "24M, cpu")["embedding size"] == str(model.width)  # type: ignore[attr-defined]
+    table = made(6, at)
+    assert list(table.columns)[1::2] == [f"{title}, cpu" for title in list(table.columns)[::2]]
+    used = cells(table, list(table.columns)[1])
+    assert used["learning rate"] == f"**{number(at.lr['vit-24M/imagenet-21k-p']['adamw'])}**"
+    assert (used["steps"], used["batch (images)"]) == (
+        number(at.steps(100_000)),
+        str(at.tasks["vision"].batch),
+    )
+    papers, scales = (
+        [int(cells(of, column)["epochs"]) for column in columns]
+        for of, columns in ((made(6), made(6).columns), (table, list(table.columns)[1::2]))
+    )
+    assert papers == [37, 37, 320] == pytest.approx(scales, rel=0.01)
+
+
+def test_table_7() -> None:
+    found = cells(made(7), "AdEMAMix")
+    assert len(found) == 15
+    assert (found["ARC-Challenge"], found["PubmedQA"]) == ("**0.274**", "**0.632**")
+    assert (found["LogiQA"], found["PIQA"], found["TruthfulQA"]) == ("0.225", "0.715", "0.352")
+    assert sum(value.startswith("**") for value in found.values()) == 11
+
+
 def test_table_8() -> None:
     assert cells(made(8), "Lion") == {
         "learning rate": "5e-5, 1e-4, 2e-4, **4e-4**, 6e-4, 8e-4, 1e-3",
@@ -117,10 +146,14 @@ def test_parameters_counted_without_torch_are_those_of_the_real_models() -> None
 
 @pytest.mark.parametrize("table", tables())
 @pytest.mark.parametrize("folder", ["exact", "cpu"])
-def test_committed_tables_are_not_stale(table: str, folder: str) -> None:
-    fresh = tables()[table].typeset(None if folder == "exact" else scale(folder))
-    for suffix, text in (("md", typeset.markdown), ("csv", typeset.csv), ("tex", typeset.latex)):
-        assert (FIGURES / folder / f"table-{table}.{suffix}").read_text() == text(fresh), "run 'make tables'"
+def test_committed_tables_are_not_stale(table: str, folder: str, tmp_path: Path) -> None:
+    found, committed = tables()[table], FIGURES / folder
+    if found.trained and folder != "exact":
+        if not (committed / f"{found.name}.csv").exists():
+            pytest.skip("not run yet")
+        shutil.copy(committed / f"{found.name}.csv", tmp_path)
+    for path in typeset.write_typeset(found, None if folder == "exact" else scale(folder), tmp_path):
+        assert (committed / path.name).read_bytes() == path.read_bytes(), "run 'make tables'"
 
 
 @pytest.mark.parametrize(
@@ -144,9 +177,7 @@ def test_three_formats_of_one_table() -> None:
     assert rows == [["row", "column", "value", "best"], ["β3", "x", "1", "false"], ["β3", "x", "2", "true"]]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"), [("7", "not built yet"), ("9", "not in the paper"), ("x", "not in")]
-)
+@pytest.mark.parametrize(("name", "message"), [("9", "not in the paper"), ("x", "not in")])
 def test_unknown_tables_are_named(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         named_table(name)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ademamix.errors import UserError
 from ademamix.launch.devices import count_gpus, devices
 from ademamix.scale import scale
 
@@ -21,5 +22,9 @@ def test_a_worker_for_each_gpu_or_core(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices(scale("gpu"), None) == ["cuda:0", "cuda:1"]
     assert devices(scale("gpu"), 3) == ["cuda:0", "cuda:1", "cuda:0"]
     assert devices(scale("cpu"), 3) == ["cpu"] * 3
+    assert devices(scale("cpu"), 1, "cuda") == ["cuda:0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert set(devices(scale("gpu"), None)) == {"cpu"}
+    assert set(devices(scale("gpu"), None, "cpu")) == {"cpu"}
+    for name, asked in (("gpu", None), ("cpu", "cuda")):
+        with pytest.raises(UserError, match="--device cpu trains on cores instead"):
+            devices(scale(name), None, asked)

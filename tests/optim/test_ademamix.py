@@ -214,6 +214,11 @@ def test_maximize_is_descent_on_the_negative(implementation: str) -> None:
         ({"weight_decay": float("nan")}, "weight_decay must be"),
         ({"alpha_warmup": 0}, "alpha_warmup must be"),
         ({"beta3_warmup": 0}, "beta3_warmup must be"),
+        ({"betas": 0.9}, r"betas must be \(β1, β2, β3\), got 0.9"),
+        ({"betas": (0.9, 0.999, 0.5)}, "β3 must not be below β1"),
+        ({"alpha_warmup": "10"}, "alpha_warmup must be a whole number of steps"),
+        ({"alpha_warmup": 1.5}, "alpha_warmup must be a whole number of steps"),
+        ({"alpha": "8"}, "alpha must be ≥ 0, got '8'"),
         ({"implementation": "cuda"}, "implementation must be one of auto, c"),
         ({"state_dtype": torch.float16}, "float16 cannot hold ν"),
         ({"state_dtype": torch.uint8}, "8-bit moments end with a higher loss"),
@@ -223,6 +228,48 @@ def test_maximize_is_descent_on_the_negative(implementation: str) -> None:
 def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AdEMAMix([torch.ones(1, requires_grad=True)], **options)
+
+
+def test_a_misspelt_option_of_a_group_is_refused() -> None:
+    p = torch.ones(1, requires_grad=True)
+    with pytest.raises(ValueError, match="did you mean 'weight_decay'"):
+        AdEMAMix([{"params": [p], "weight_decy": 0.1}])
+    with pytest.raises(ValueError, match="implementation is an option of the whole optimizer"):
+        AdEMAMix([{"params": [p], "implementation": "c"}])
+    own = {"params": [p], "initial_lr": 1.0, "lr_scale": 2.0, "weight_decay_mult": 0.0, "name": "head"}
+    assert AdEMAMix([own]).param_groups[0]["weight_decay_mult"] == 0.0
+
+
+def test_the_state_of_another_optimizer_is_refused_when_it_is_loaded() -> None:
+    p = torch.ones(2, requires_grad=True)
+    adamw, new = torch.optim.AdamW([p]), AdEMAMix([p])
+    with pytest.raises(ValueError, match=r"AdEMAMix\.from_adamw"):
+        new.load_state_dict(adamw.state_dict())  # before its first step
+    p.grad = torch.ones(2)
+    adamw.step()
+    with pytest.raises(ValueError, match=r"AdEMAMix\.from_adamw"):
+        new.load_state_dict(adamw.state_dict())
+    new.step()  # as it was
+    state = new.state_dict()
+    state["param_groups"][0]["alpha_warmup"] = 1.5
+    with pytest.raises(ValueError, match="alpha_warmup"):
+        AdEMAMix([p]).load_state_dict(state)
+
+
+def test_the_implementation_of_fp64_parameters_is_what_updates_them() -> None:
+    p = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    assert AdEMAMix([p]).implementation == "foreach"
+    assert AdEMAMix([p], implementation="reference").implementation == "reference"
+
+
+def test_what_the_last_update_was_made_with() -> None:
+    p = torch.ones(2, requires_grad=True)
+    optimizer = AdEMAMix([p], alpha=8.0, alpha_warmup=4, beta3_warmup=4)
+    assert optimizer.scheduled() == {}
+    p.grad = torch.ones(2)
+    optimizer.step()
+    assert optimizer.scheduled()["alpha"] == 2.0
+    assert 0.9 < optimizer.scheduled()["beta3"] < 0.9999
 
 
 def test_sparse_and_complex_are_refused() -> None:

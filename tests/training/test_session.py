@@ -12,7 +12,7 @@ from ademamix.quantities import MomentumNorm, Quantity, ReserveLoss, ValidationL
 from ademamix.spec import Need, RunSpec, override
 from ademamix.store import Run, Store
 from ademamix.training import checkpoint
-from ademamix.training.job import Job
+from ademamix.training.job import HELD, Job
 from ademamix.training.session import Session
 from ademamix.training.trainer import Trainer
 from ademamix.training.worker import work
@@ -218,3 +218,26 @@ def test_what_nothing_can_measure_is_refused_before_training(
     run = Store(tmp_path).run(adamw_spec.id)
     assert "the reserve split of" in run.failure()
     assert not run.metrics()
+
+
+def test_a_file_stops_a_run_and_holds_it(
+    tmp_path: Path, data_root: Path, ademamix_spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Store(tmp_path).run(ademamix_spec.id)
+    inner = Trainer.update
+
+    def update(self: Trainer, t: int) -> None:
+        if t == 10:
+            run.stop_path.touch()
+        inner(self, t)
+
+    monkeypatch.setattr("ademamix.training.stop.LOOK", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "update", update)
+        assert work(job(ademamix_spec), tmp_path, data_root, "cpu", 1) == HELD
+    assert run.checkpoint_steps() == {11}
+    assert run.status()[0] == "started"
+    assert work(job(ademamix_spec), tmp_path, data_root, "cpu", 1) == HELD  # not begun at all
+    run.stop_path.unlink()
+    assert trained(job(ademamix_spec), tmp_path, data_root).metrics() == \
+        trained(job(ademamix_spec), tmp_path / "straight", data_root).metrics()  # fmt: skip

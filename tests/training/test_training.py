@@ -97,6 +97,8 @@ def test_the_outcome_says_what_was_done(trained: Path, ademamix_spec: LanguageRu
     assert (outcome.status, outcome.step) == ("finished", 60)
     assert outcome.observed == {NAME: [20, 40, 60]}
     assert outcome.machine["torch"] == torch.__version__
+    assert len(outcome.machine["commit"]) == 40
+    assert outcome.machine["dirty"] in (True, False)
 
 
 def test_observing_logging_and_saving_change_no_bit(

@@ -1,0 +1,55 @@
+"""Runs the real command line in forks of one warm process: `python driver.py` in a copy of the checkout.
+
+Reads a JSON list of arguments from each line of stdin; writes {"code", "out", "err"}. Nothing of figures or
+configs is loaded before the fork, so each call sees the files as they are at that moment.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, os.getcwd())
+
+import matplotlib
+
+matplotlib.use("agg")
+import pandas  # noqa: F401
+import scipy.stats  # noqa: F401
+from matplotlib import pyplot  # noqa: F401
+
+import ademamix.__main__
+import ademamix.cli.pipeline
+import ademamix.launch.local
+import analysis.judge
+import analysis.pages  # noqa: F401
+
+
+def call(arguments: list[str]) -> dict[str, object]:
+    """One command in a child, through the real entry point."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("out", "err")]
+        child = os.fork()
+        if child == 0:
+            for number, path in enumerate(paths, start=1):
+                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            sys.argv = ["ademamix", *arguments]
+            code = 0
+            try:
+                ademamix.__main__.main()
+            except SystemExit as done:
+                code = done.code if isinstance(done.code, int) else int(bool(done.code))
+                if isinstance(done.code, str):
+                    print(done.code, file=sys.stderr)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        out, err = (path.read_text(errors="replace") for path in paths)
+        return {"code": code, "out": out, "err": err}
+
+
+for line in sys.stdin:
+    print(json.dumps(call(json.loads(line))), flush=True)
