@@ -55,6 +55,11 @@ class Artifact:
         return bool(getattr(self.module, "EXACT", False))
 
     @property
+    def trains(self) -> bool:
+        """Whether it may need runs."""
+        return not self.exact and hasattr(self.module, "needs")
+
+    @property
     def claims(self) -> "list[Claim]":
         """What the paper says of it."""
         return list(getattr(self.module, "CLAIMS", ()))
@@ -76,7 +81,7 @@ class Artifact:
 
     def needs(self, scale: Scale) -> list[Need]:
         """What it, or its one panel, needs at `scale`."""
-        if self.exact or not hasattr(self.module, "needs"):
+        if not self.trains:
             return []
         with self.blamed():
             found: list[Need] = self.module.needs(scale)

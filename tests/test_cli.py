@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from ademamix.checkout import checkout
-from ademamix.plan import unite
+from ademamix.plan import forks_of, unite
 from ademamix.scale import scale
 from ademamix.spec import RunSpec
 from ademamix.store import Outcome, Store
 from analysis.artifacts import needs
 from experiments import registry
+from tests.damage.world import pretend_trained
 from tests.experiments.test_figures import cli
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["plan", "--figure", "99"], "figure 99 is not in the paper"),
-        (["plan", "--figure", "6"], "figure 6 is not built yet; there are: 1, 2, "),
+        (["plan", "--figure", "99"], "figure 99 is not in the paper, which has 33; there are: 1, 2, "),
         (["plan", "--figure", "twelve"], "'twelve' is not a figure"),
         (["plan", "--scale", "cpuu"], "unknown scale 'cpuu' (did you mean 'cpu'?)"),
         (["plan", "--figure", "12", "--set", "optimizer.lrr=1"], "did you mean 'lr'?"),
@@ -203,15 +203,12 @@ def test_a_run_cut_short_leaves_what_branches_need(tmp_path: Path) -> None:
     """--until hides how far the others go: checkpoints of pending branches stay."""
     at = scale("smoke")
     (trunk, *_) = [need.run for f in registry.named("4") for need in f.needs(at) if need.run.fork is None]
-    wanted = unite(needs(registry.figures().values(), at))[trunk.id]
-    run = Store(tmp_path).run(trunk.id)
-    run.begin(trunk)
-    observed = {str(quantity): sorted(steps) for quantity, steps in wanted.observe.items()}
-    run.finish(Outcome("finished", wanted.until, observed, 1.0))
-    run.checkpoints.mkdir()
-    run.checkpoint_path(22).touch()
-    run.checkpoint_path(22).with_suffix(".json").touch()
+    everything = unite(needs(registry.figures().values(), at))
+    run, forks = Store(tmp_path).run(trunk.id), forks_of(everything.values())[trunk.id]
+    pretend_trained(run, everything[trunk.id], at.log_every, forks)
+    there = run.checkpoint_steps()
+    assert there == set(forks)
     done = cli("run", "--figure", "4", "--scale", "smoke", "--until", "3", "--only", trunk.id,
                "--runs", str(tmp_path))  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert run.checkpoint_steps() == {22}
+    assert run.checkpoint_steps() == there

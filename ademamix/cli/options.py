@@ -232,9 +232,9 @@ def wanted_runs(
 ) -> tuple[Runs, Runs]:
     """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
     if not settings and until is None:
-        everything = unite(registry.needs_of_all(at))
-        every = {artifact.name for artifact in registry.artifacts() if artifact.needs(at)}
-        return (everything if every <= {f.name for f in figures} else unite(needs(figures, at))), everything
+        everything, asked_for = unite(registry.needs_of_all(at)), {figure.name for figure in figures}
+        others = [a for a in registry.artifacts() if a.trains and a.name not in asked_for]
+        return (unite(needs(figures, at)) if others else everything), everything
     for figure in figures:
         refuse_settings(figure, at, settings)
     asked = needs(figures, at)

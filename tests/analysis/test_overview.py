@@ -41,5 +41,5 @@ def test_numbers_stand_beside_the_papers() -> None:
 
 
 def test_a_scale_that_judges_nothing_has_no_page(tmp_path: Path) -> None:
-    (tmp_path / "claims.json").write_text('{"figure-12": {"claims": []}}')
+    (tmp_path / "claims.json").write_text('{"figure-12": {"figure": "figure-12", "noise": {}, "claims": []}}')
     assert write_overview(registry.artifacts(), tmp_path, tmp_path) == []

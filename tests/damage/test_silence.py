@@ -251,7 +251,7 @@ def test_data_smaller_than_a_run_needs(world: World, small: Path) -> None:
         ({"splits": None}, "splits"),
         ({"vocabulary": "many"}, "vocabulary"),
         ({"vocabulary": 300}, "has 300 tokens, the model only 256"),
-        ({"splits": {"train": [], "validation": [], "reserve": []}}, "fewer than one batch"),
+        ({"splits": {"train": [], "validation": [], "reserve": []}}, "fewer than a batch of 2"),
         ({"splits": {"train": [{"file": "train-000.bin"}]}}, "Field required"),
     ],
 )
@@ -282,8 +282,11 @@ def test_a_prepared_corpus_can_be_read_by_others(tmp_path: Path, monkeypatch: py
     from ademamix.data.locate import ensure
     from ademamix.data.sets import Pysource
 
-    monkeypatch.setattr(pysource, "sources", lambda: iter([("a.py", b"a = 1\n")]))
-    made = ensure(Pysource.here(), tmp_path)
+    sources = [(f"{name}.py", tmp_path / f"{name}.py") for name in "abcdefgh"]
+    for name, path in sources:
+        path.write_text(f"{name} = 1\n" * 100)
+    monkeypatch.setattr(pysource, "sources", lambda: iter(sources))
+    made = ensure(Pysource.here(), tmp_path / "data")
     mask = os.umask(0)
     os.umask(mask)
     assert made.stat().st_mode & 0o777 == 0o777 & ~mask

@@ -41,10 +41,11 @@ def fill(store: Store, settings: tuple[str, ...] = ()) -> None:
     store.open()
     for w in everything.values():
         if FIGURE in w.figures:
-            _finish(store.run(w.spec.id), w, at.log_every, forks.get(w.spec.id, {}))
+            pretend_trained(store.run(w.spec.id), w, at.log_every, forks.get(w.spec.id, {}))
 
 
-def _finish(run: Run, w: Wanted, log_every: int, forks: Forks) -> None:
+def pretend_trained(run: Run, w: Wanted, log_every: int, forks: Forks) -> None:
+    """Leave `run` as training to the end of `w` does, with made-up losses and empty checkpoints."""
     run.begin(w.spec)
     observed = {str(quantity): sorted(steps) for quantity, steps in w.observe.items()}
     rows = []

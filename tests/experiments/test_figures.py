@@ -105,9 +105,16 @@ def test_a_panel_needs_only_its_own_runs() -> None:
     assert len(_paper_runs("12a")) == 8
     assert len(_paper_runs("12b")) == 6
     assert len(_paper_runs("12a", "12b")) == 13
-    for name, message in (("12c", "no panel c"), ("99", "not in the paper"), ("6", "not built yet")):
+    for name, message in (("12c", "no panel c"), ("99", "not in the paper")):
         with pytest.raises(UserError, match=message):
             registry.named(name)
+
+
+def test_a_figure_that_is_not_defined_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    defined = {name: figure for name, figure in registry.figures().items() if figure.number != 6}
+    monkeypatch.setattr(registry, "figures", lambda: defined)
+    with pytest.raises(UserError, match="figure 6 is not built yet; there are: 1, 2, "):
+        registry.named("6")
 
 
 @pytest.fixture(scope="session")
@@ -245,9 +252,13 @@ def test_a_diverged_run_goes_through_drawing_and_claims(smoke: Path) -> None:
 
 def test_documented_overrides_plan(tmp_path: Path) -> None:
     """AdamW has no alpha: a setting changes the runs that know it."""
-    for setting, changed in (("optimizer.alpha=4", 12), ("optimizer.alpha_warmup=null", 12), ("batch=8", 13)):
+    for figure, setting, changed in (
+        ("12", "optimizer.alpha_warmup=null", 12),
+        ("12", "batch=8", 13),
+        ("9", "optimizer.alpha=4", 3),
+    ):
         plans = [
-            json.loads(cli("plan", "--figure", "12", "--json", "--runs", str(tmp_path), *extra).stdout)[
+            json.loads(cli("plan", "--figure", figure, "--json", "--runs", str(tmp_path), *extra).stdout)[
                 "runs"
             ]
             for extra in ((), ("--set", setting))
