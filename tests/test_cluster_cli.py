@@ -69,8 +69,7 @@ def test_unknown_launchers_are_refused(tmp_path: Path) -> None:
 def test_a_dry_run_needs_no_slurm_and_does_nothing(
     no_slurm: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = tmp_path / "runs"
-    where = ("--scale", "smoke", "--runs", runs, "--data", tmp_path / "data", "--dry-run")
+    where = ("--scale", "smoke", "--runs", tmp_path / "runs", "--data", tmp_path, "--dry-run")
     call("run", "--figure", "4", "--cluster", ONE_NODE, *where)
     said = capsys.readouterr().out
     assert "JOB2: 1 tasks, 16 runs, 1 CPU · 10 min, after JOB1\n" in said
@@ -104,7 +103,7 @@ def test_without_slurm_it_trains_right_here(
 
     launched = []
     monkeypatch.setattr(Local, "launch", lambda self, jobs, *_: launched.extend(jobs) or Launched())
-    monkeypatch.setattr("ademamix.cli.pipeline.ensure", lambda *_: None)
+    monkeypatch.setattr("ademamix.cli.pipeline.refuse_unfit_data", lambda *_: None)
     where = ("--scale", "smoke", "--cluster", ONE_NODE, "--launcher", "slurm", "--runs", tmp_path)
     call("run", "--figure", "12b", "--only", "", *where)
     assert len(launched) == 6

@@ -9,7 +9,7 @@ import pytest
 
 from ademamix.checkout import checkout
 from ademamix.cli import cli
-from ademamix.cli.pipeline import refuse_unfit
+from ademamix.cli.pipeline import refuse_unfit_data
 from ademamix.data.sets import TokenFolder
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
@@ -120,18 +120,18 @@ def test_data_that_does_not_fit_is_refused_before_training(
     tmp_path: Path, prepared: Path, mine: LanguageRun, adamw_spec: LanguageRun
 ) -> None:
     store = Store(tmp_path / "runs")
-    refuse_unfit(*planned(mine, store), store, prepared)
+    refuse_unfit_data(*planned(mine, store), store, prepared, False)
     small = adamw_spec.changed(data=TokenFolder(set="mine"))
     with pytest.raises(UserError, match=r"256 tokens, the model only 32: --set model\.vocabulary=256"):
-        refuse_unfit(*planned(small, store), store, prepared)
+        refuse_unfit_data(*planned(small, store), store, prepared, False)
     with pytest.raises(UserError, match="windows of 16 tokens, fewer than a batch of 100000"):
-        refuse_unfit(*planned(mine.changed(batch=100_000), store), store, prepared)
+        refuse_unfit_data(*planned(mine.changed(batch=100_000), store), store, prepared, False)
     with pytest.raises(UserError, match=r"no token folder .*yours.*ademamix data prepare"):
-        refuse_unfit(*planned(mine.changed(data=TokenFolder(set="yours")), store), store, prepared)
+        refuse_unfit_data(*planned(mine.changed(data=TokenFolder(set="yours")), store), store, prepared, False)
     shard = prepared / "mine" / "train-00000.bin"
     shard.write_bytes(shard.read_bytes()[:-1] + b"?")
     with pytest.raises(UserError, match=r"train-00000\.bin does not hold what"):
-        refuse_unfit(*planned(mine, store), store, prepared)
+        refuse_unfit_data(*planned(mine, store), store, prepared, False)
 
 
 def test_other_text_under_an_old_name_is_refused(tmp_path: Path, prepared: Path, mine: LanguageRun) -> None:
@@ -142,7 +142,7 @@ def test_other_text_under_an_old_name_is_refused(tmp_path: Path, prepared: Path,
     run.finish(Outcome("finished", 10, {}, 1.0, {"data": Tokens(prepared / "mine").digest}))
     both = planned(mine, store)[0] + planned(mine.changed(seed=1), store)[0]
     jobs = planned(mine.changed(seed=1), store)[1]
-    refuse_unfit(both, jobs, store, prepared)
+    refuse_unfit_data(both, jobs, store, prepared, False)
     run.finish(Outcome("finished", 10, {}, 1.0, {"data": "another"}))
     with pytest.raises(UserError, match=r"trained on other text than text 'mine' holds now \(another, not"):
-        refuse_unfit(both, jobs, store, prepared)
+        refuse_unfit_data(both, jobs, store, prepared, False)

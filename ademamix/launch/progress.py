@@ -55,6 +55,7 @@ class RunProgress:
         """Count more jobs in; returns them."""
         self.total += len(jobs)
         self._steps += sum(job.until - job.first_step for job in jobs)
+        self._pace.expect(jobs)
         self._progress.update(self._overall, total=self._steps)
         return jobs
 
@@ -142,8 +143,14 @@ class Pace:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._began = time.monotonic()
         self._first: dict[str, tuple[float, int]] = {}  # run → when it was first seen, and at which step
-        self._done = {job.spec.id: 0 for job in jobs}
-        self._units = {job.spec.id: job.spec.units_per_step for job in jobs}
+        self._done: dict[str, int] = {}
+        self._units: dict[str, int] = {}
+        self.expect(jobs)
+
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Count jobs in, at their beginning."""
+        self._done |= {job.spec.id: 0 for job in jobs}
+        self._units |= {job.spec.id: job.spec.units_per_step for job in jobs}
 
     @property
     def steps(self) -> int:

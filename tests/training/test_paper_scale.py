@@ -36,7 +36,7 @@ def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     tokens.write(spec.data.folder(tmp_path / "data"), splits, 32_000, {"kind": "test"})
 
     done = cli(
-        "run", "--figure", "12a", "--scale", "paper", "--set", "batch=1", "--until", "2",
+        "run", "--figure", "12a", "--scale", "paper", "--set", "batch=1", "--until", "2", "--device", "cpu",
         "--only", one.id, "--runs", str(tmp_path / "runs"), "--data", str(tmp_path / "data"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -545,10 +545,11 @@ def test_a_full_disk_fails_in_one_line(tmp_path: Path, data_root: Path, ademamix
     extra = """
 import errno, os
 from ademamix.training import checkpoint
-def full(*args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "checkpoints")
+def full(run, *args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.checkpoints))
 checkpoint.save = full
 """
     process = _process(job(ademamix_spec), tmp_path / "store", data_root, extra)
     assert process.wait(timeout=60) == FAILED
-    message = Store(tmp_path / "store").run(ademamix_spec.id).failure_path.read_text()
-    assert message == "No space left on device (checkpoints); name another place with --runs DIR\n"
+    run = Store(tmp_path / "store").run(ademamix_spec.id)
+    message = run.failure_path.read_text()
+    assert message.startswith(f"No space left on device ({run.checkpoints}); name another place with --runs")
