@@ -157,7 +157,10 @@ def refuse_without_tables(artifacts: Sequence[Artifact], scale: str | None, root
     """
     own = [a for a in artifacts if named or not (scale and a.exact)]
     # The paper's own values of its tables lie among the exact results; they are no result of a scale.
-    where = {exact: [f for f in folders(root, scale) if exact or not scale or f.name == scale] for exact in (True, False)}
+    where = {
+        exact: [f for f in folders(root, scale) if exact or not scale or f.name == scale]
+        for exact in (True, False)
+    }
     lacking = [a for a in own if not any(has_table(a, folder) for folder in where[a.exact])]
     if lacking and (named or len(lacking) == len(own)):
         what = lacking[0].label if named else "any figure"

@@ -127,7 +127,9 @@ def test_data_that_does_not_fit_is_refused_before_training(
     with pytest.raises(UserError, match="windows of 16 tokens, fewer than a batch of 100000"):
         refuse_unfit_data(*planned(mine.changed(batch=100_000), store), store, prepared, False)
     with pytest.raises(UserError, match=r"no token folder .*yours.*ademamix data prepare"):
-        refuse_unfit_data(*planned(mine.changed(data=TokenFolder(set="yours")), store), store, prepared, False)
+        refuse_unfit_data(
+            *planned(mine.changed(data=TokenFolder(set="yours")), store), store, prepared, False
+        )
     shard = prepared / "mine" / "train-00000.bin"
     shard.write_bytes(shard.read_bytes()[:-1] + b"?")
     with pytest.raises(UserError, match=r"train-00000\.bin does not hold what"):

@@ -21,13 +21,15 @@ from ademamix.training.trainer import Trainer
 from experiments.registry import figures
 from tests.experiments.test_figures import cli
 
+SHORT = ("batch=1", "sequence=256")  # all else is the paper's
+
 
 def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     at = scale("paper")
     spec = next(
         need.run for need in figures()["12"].needs(at) if getattr(need.run.optimizer, "alpha", None) == 10
     )
-    one = override(spec, ["batch=1"])
+    one = override(spec, SHORT)
     assert isinstance(one, LanguageRun)
     # Every window is the same, so that the loss on the next batch must fall, however small the step.
     period = np.random.default_rng(0).integers(0, 32_000, 1024)
@@ -36,7 +38,8 @@ def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     tokens.write(spec.data.folder(tmp_path / "data"), splits, 32_000, {"kind": "test"})
 
     done = cli(
-        "run", "--figure", "12a", "--scale", "paper", "--set", "batch=1", "--until", "2", "--device", "cpu",
+        "run", "--figure", "12a", "--scale", "paper", *(f"--set={setting}" for setting in SHORT),
+        "--until", "2", "--device", "cpu",
         "--only", one.id, "--runs", str(tmp_path / "runs"), "--data", str(tmp_path / "data"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -57,7 +60,7 @@ def test_two_updates_of_figure_12(tmp_path: Path) -> None:
     seen: dict[str, torch.dtype] = {}
     trainer.model.blocks[0].up.register_forward_hook(lambda m, i, o: seen.update(linear=o.dtype))
     trainer.model.norm.register_forward_hook(lambda m, i, o: seen.update(norm=o.dtype))
-    assert task.batch(1).shape == (1, 1025)
+    assert task.batch(1).shape == (1, 257)
     for t in (1, 2):
         trainer.update(t)
     assert seen == {"linear": torch.bfloat16, "norm": torch.float32}
