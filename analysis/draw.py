@@ -10,10 +10,11 @@ from ademamix.scale import Scale, scales
 from analysis import overview
 from analysis.artifacts import Artifact, Figure
 from analysis.caption import caption
-from analysis.judge import folders, has_table, read_claims
+from analysis.judge import folders, has_table
 from analysis.noise import read_noise
 from analysis.style import PAPER, Look
 from analysis.tables import read_table
+from analysis.verdicts import read_claims
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -1,18 +1,17 @@
 """claims.json of a scale, from its committed tables."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from ademamix.errors import Problems, UserError
-from ademamix.files import write_json
 from ademamix.scale import scale as known_scale
 from ademamix.scale import scales
 from analysis.artifacts import Artifact
-from analysis.claims import Claim, Rules, Verdict
+from analysis.claims import Claim, Rules
 from analysis.noise import Noise, group_of, read_noise
 from analysis.tables import AGAIN, read_table
+from analysis.verdicts import read_claims, write_verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,51 +77,8 @@ def write_claims(
             known.pop(artifact.whole.name, None)  # one that lost its claims loses its verdicts
             verdicts += [found] if found else []
     if verdicts:
-        write_json(path, dict(sorted((known | {v["figure"]: v for v in verdicts}).items())))
+        write_verdicts(path, known | {v["figure"]: v for v in verdicts})
     return verdicts
-
-
-def read_claims(path: Path) -> dict[str, dict[str, Any]]:
-    """A claims.json, figure → its verdicts; empty where there is none. UserError where it is damaged."""
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_bytes())
-        sound = isinstance(found, dict) and all(_is_entry(name, entry) for name, entry in found.items())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise UserError(f"{path} is damaged; delete it and run 'make claims', or take it from git")
-    return found
-
-
-def _is_entry(name: str, entry: Any) -> bool:
-    """Whether plain data has what is read of the verdicts on a figure."""
-    if entry["figure"] != name:
-        return False
-    texts = ("claim", "statement", "statistic", "why")
-    numbers = (int, float)
-    return all(isinstance(sigma, numbers) for sigma in entry["noise"].values()) and all(
-        claim["verdict"] in get_args(Verdict)
-        and all(isinstance(claim[name], str) for name in texts)
-        and isinstance(claim["threshold"], numbers)
-        and isinstance(claim["needed"], int)
-        and {"paper", "ours"} <= (claim.get("number") or {"paper": 0, "ours": 0}).keys()
-        and isinstance(claim["also"], dict)
-        and all(_is_effect(effect) for effect in claim["effects"])
-        for claim in entry["claims"]
-    )
-
-
-def _is_effect(effect: Any) -> bool:
-    interval = effect["interval"]
-    return (
-        effect["verdict"] in get_args(Verdict)
-        and isinstance(effect["what"], str)
-        and isinstance(effect["value"], str | int | float)
-        and isinstance(effect["resolution"], int | float | None)
-        and (interval is None or (len(interval) == 2 and all(isinstance(v, int | float) for v in interval)))
-    )
 
 
 def rejudge(

@@ -11,7 +11,7 @@ from analysis.artifacts import Artifact, Contents, Figure
 from analysis.benchmarks import optimizer_benchmark
 from analysis.claims import VERDICTS
 from analysis.costs import cost_line, users_of
-from analysis.judge import read_claims
+from analysis.verdicts import json_schema, read_claims
 
 Verdicts = dict[str, dict[str, Any]]  # scale (or 'exact') → figure name → its entry of claims.json
 BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
@@ -27,6 +27,7 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
         readme: in_page(readme, "optimizer benchmark", benchmark, front),
         root / "docs" / "results.md": results_page(verdicts, contents),
         root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
+        root / "figures" / "claims.schema.json": json_schema(),
     }
     pages = ArtifactPages(verdicts, contents, root)
     judged_tables = (table for table in contents.tables.values() if table.trained)

@@ -6,7 +6,7 @@
 - `evaluation.py`  eval
 - `sweep.py`     the verb `sweep`: run, plan, report
 - `data.py`      the verb `data`: prepare, check, import, tokenizer, list; `progress.py` shows how far it is
-- `pages.py`     the verb that writes the report
+- `pages.py`     the verb that writes the report; `cite.py` BibTeX
 - `options.py`   options that verbs share, and what the user's words stand for
 - `overrides.py` what --set may change
 - `pipeline.py`  effects in order: train, measure, tabulate, draw, judge
@@ -16,6 +16,7 @@
 
 import ademamix.cli.evaluation  # noqa: F401 (adds its verb)
 from ademamix.cli import images
+from ademamix.cli.cite import cite
 from ademamix.cli.data import check, prepare
 from ademamix.cli.data import data as data_verb  # verbs that share their names with modules
 from ademamix.cli.pages import report as report_verb
@@ -25,7 +26,7 @@ from ademamix.cli.single import sample, train
 from ademamix.cli.sweep import sweep as sweep_verb
 from ademamix.cli.verbs import cli
 
-for verb in (runs_verb, show, train, sample, sweep_verb, data_verb, report_verb):
+for verb in (runs_verb, show, train, sample, sweep_verb, data_verb, report_verb, cite):
     cli.add_command(verb)
 images.join(check, prepare)
 

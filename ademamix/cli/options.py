@@ -217,10 +217,9 @@ def chosen_scale(name: str, seeds: str | None) -> Scale:
     found = scale(name)
     if seeds is None:
         return found
-    try:
-        numbers = tuple(int(part) for part in seeds.split(","))
-    except ValueError:
-        raise UserError(f"--seeds takes numbers such as 0,1,2, not '{seeds}'") from None
+    if not all(part.strip().isdecimal() for part in seeds.split(",")):
+        raise UserError(f"--seeds takes numbers such as 0,1,2, not '{seeds}'")
+    numbers = tuple(int(part) for part in seeds.split(","))
     return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers, tuning=numbers)})
 
 

@@ -36,8 +36,10 @@ from ademamix.records import elsewhere, export, export_measurements, load_measur
 from ademamix.scale import scale, scales
 from ademamix.store import Store
 from ademamix.training.job import HELD
+from analysis.claims import VERDICTS
 from experiments import registry
 
+FAILED_ON = 3  # the exit code where a claim is judged as --fail-on names
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
@@ -227,25 +229,43 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
 @figure_option
 @table_option
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
+@click.option(
+    "--fail-on",
+    type=click.Choice(VERDICTS),
+    multiple=True,
+    help="Exit code 3 where a claim is judged so; may be repeated.",
+)
 @out_option
-def claims(names: tuple[str, ...], tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> None:
+def claims(
+    names: tuple[str, ...],
+    tables: tuple[str, ...],
+    scale_name: str | None,
+    fail_on: tuple[str, ...],
+    out: Path | None,
+) -> None:
     """Judge the claims again from the committed tables, and write claims.json.
 
     \b
     Examples:
       ademamix claims
       ademamix claims --figure 12 --scale cpu
+      ademamix claims --scale cpu --fail-on "not reproduced"
     """
     from analysis.draw import write_overview
     from analysis.judge import folders, refuse_without_tables, rejudge
 
     artifacts, root = chosen(names, tables), checkout() / "figures"
     refuse_without_tables(artifacts, scale_name, root, bool(names or tables))
+    failed = 0
     for verdicts in rejudge(artifacts, scale_name, root, out):
         report.print_verdicts(verdicts)
+        failed += sum(claim["verdict"] in fail_on for claim in verdicts["claims"])
     for folder in folders(root, scale_name):
         own = (out or root) / folder.name
         write_overview(registry.artifacts(), own, own)
+    if failed:
+        click.echo(f"{failed} claims are judged {' or '.join(fail_on)}", err=True)
+        raise SystemExit(FAILED_ON)
 
 
 @cli.command()

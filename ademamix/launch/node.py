@@ -80,7 +80,7 @@ def _train_all(task: Assignment, stop: Stop) -> int:
 
 
 def _train(job: Job, task: Assignment, device: str, ranks: "Ranks", stop: Stop) -> int:
-    from ademamix.training.machine import code as of_the_checkout
+    from ademamix.checkout import commit as of_the_checkout
     from ademamix.training.worker import work
 
     of_the_checkout()  # remembered, as it is when the job begins

@@ -11,6 +11,6 @@ import ademamix.optim.ademamix
 import ademamix.optim.variants
 import ademamix.tasks.language_task
 import ademamix.training.worker
-from ademamix.training.machine import code
+from ademamix.checkout import commit
 
-code()  # asks git, once for all workers
+commit()  # asks git, once for all workers

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 import time
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from ademamix import __version__
+from ademamix.checkout import commit
 
 
 @cache
@@ -24,23 +24,9 @@ def machine(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "ademamix": __version__,
-        **code(),
+        **commit(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
-
-
-@cache
-def code() -> dict[str, Any]:
-    """The commit of the checkout, and whether files that it tracks were changed; nothing without git."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        commit, changed = (
-            subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout.strip()
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"commit": commit, "dirty": bool(changed)}
 
 
 def _processor(device: torch.device) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.draw import write_overview
 from analysis.overview import Dot, dot
+from analysis.verdicts import write_verdicts
 from experiments import registry
 
 
@@ -41,5 +42,6 @@ def test_numbers_stand_beside_the_papers() -> None:
 
 
 def test_a_scale_that_judges_nothing_has_no_page(tmp_path: Path) -> None:
-    (tmp_path / "claims.json").write_text('{"figure-12": {"figure": "figure-12", "noise": {}, "claims": []}}')
+    entry = {"figure": "figure-12", "scale": "smoke", "noise": {}, "claims": []}
+    write_verdicts(tmp_path / "claims.json", {"figure-12": entry})
     assert write_overview(registry.artifacts(), tmp_path, tmp_path) == []

@@ -70,7 +70,7 @@ def test_every_committed_verdict_is_on_its_page(report: Path) -> None:
     for folder in (checkout() / "figures").glob("*/"):
         if not (folder / "claims.json").exists():
             continue
-        verdicts = json.loads((folder / "claims.json").read_text())
+        verdicts = json.loads((folder / "claims.json").read_text())["verdicts"]
         text = (report / folder.name / "index.html").read_text()
         for name, entry in verdicts.items():
             assert f'<article id="{name}"' in text

@@ -82,7 +82,15 @@ def test_a_scale_without_results(world: World, tmp_path: Path, verb: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", "", '{"figure-12": {}}', '{"figure-12": {"noise": 3, "claims": 1}}']
+    "content",
+    [
+        "{",
+        "[]",
+        "",
+        '{"schema": 1}',
+        '{"figure-12": {}}',
+        '{"schema": 1, "verdicts": {"figure-12": {"noise": 3}}}',
+    ],
 )
 def test_broken_verdicts(world: World, tmp_path: Path, content: str) -> None:
     with damaged(world.root / "figures" / "cpu" / "claims.json", content):

@@ -112,7 +112,7 @@ def test_overrides_stand_in_csv_drawing_and_beside(world: World, tmp_path: Path)
     assert all(line.endswith(f",{setting}") for line in table.read_text().splitlines()[1:])
     assert json.loads(table.with_suffix(".json").read_text())["changed"] == [setting]
     assert f"changed: {setting}" in table.with_suffix(".svg").read_text().replace("&#160;", " ")
-    verdicts = json.loads((tmp_path / "smoke" / "claims.json").read_text())
+    verdicts = json.loads((tmp_path / "smoke" / "claims.json").read_text())["verdicts"]
     assert verdicts["figure-09"]["changed"] == [setting]
     plain = (world.out / "smoke" / "figure-09.csv").read_text()
     assert "changed" not in plain.splitlines()[0]

@@ -139,7 +139,7 @@ def test_every_figure_runs_end_to_end_at_smoke(smoke: Path) -> None:
         assert figure.claims or figure.judged_with
         if not figure.claims:
             continue
-        verdicts = json.loads((folder / "claims.json").read_text())[figure.name]
+        verdicts = json.loads((folder / "claims.json").read_text())["verdicts"][figure.name]
         assert len(verdicts["claims"]) == len(figure.claims)
         if not figure.exact:
             assert {claim["verdict"] for claim in verdicts["claims"]} == {"not run"}
@@ -167,7 +167,7 @@ def test_every_table_of_trained_models_runs_end_to_end_at_smoke(smoke: Path) -> 
     for table in trained:
         assert list(read_table(folder / f"{table.name}.csv").columns) == COLUMNS
         assert "smoke" in (folder / f"{table.name}.md").read_text()
-        verdicts = json.loads((folder / "claims.json").read_text())[table.name]
+        verdicts = json.loads((folder / "claims.json").read_text())["verdicts"][table.name]
         assert {claim["verdict"] for claim in verdicts["claims"]} == {"not run"}
 
 

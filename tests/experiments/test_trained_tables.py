@@ -67,7 +67,7 @@ def test_it_is_trained_typeset_and_judged(table_9: Table, tmp_path: Path) -> Non
     folder = tmp_path / "cpu"
     assert list(read_table(folder / "table-9.csv").columns) == COLUMNS
     assert "| b  | 2       | 2.071  |" in (folder / "table-9.md").read_text()
-    (verdict,) = json.loads((folder / "claims.json").read_text())["table-9"]["claims"]
+    (verdict,) = json.loads((folder / "claims.json").read_text())["verdicts"]["table-9"]["claims"]
     assert verdict["verdict"] == "reproduced"
     section = ArtifactPages({"cpu": {"table-9": {"claims": [verdict]}}}, registry.contents(), tmp_path)
     assert section.section(table_9).startswith("[Table 9 at scale `cpu`](../../figures/cpu/table-9.md)")
