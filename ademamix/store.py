@@ -238,6 +238,11 @@ class Run:
         """Create the folder with its spec."""
         write_json(self.folder / "spec.json", {"schema": SCHEMA, **canonical(spec)})
 
+    def announce(self, spec: RunSpec) -> None:
+        """Say that the run will be trained: its folder with its spec, where there is none yet."""
+        if not (self.folder / "spec.json").exists():
+            self.begin(spec)
+
     def checkpoint_path(self, step: int) -> Path:
         """The file of checkpoint `step`; its marker, written after it, has the suffix .json."""
         return self.checkpoints / f"{step:09d}.pt"

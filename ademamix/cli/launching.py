@@ -31,7 +31,7 @@ class Launching:
         wait: stay until all is done.
         dry_run: say what would be done, and do nothing.
         retry: send again what has failed twice in the same way.
-        jobs: runs at a time, on this machine. None: one for each core or GPU.
+        jobs: runs at a time. None: one for each core or GPU of this machine, the cluster file's `max_queued`.
         device: to train on, on this machine. None: what the scale is for.
     """
 
@@ -69,6 +69,8 @@ class Launching:
         from ademamix.launch.slurm import OnCluster
 
         cluster = self._cluster()
+        if self.jobs:
+            cluster = cluster.model_copy(update={"max_queued": min(self.jobs, cluster.max_queued)})
         return OnCluster(Slurm(cluster), cluster, at, self.wait, self.retry)
 
     def places(self, runs: Path, data: Path) -> tuple[Store, Path]:

@@ -142,7 +142,9 @@ def corpus_option(command: Command) -> Command:
 
 def jobs_option(command: Command) -> Command:
     return click.option(
-        "--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]"
+        "--jobs",
+        type=click.IntRange(min=1),
+        help="Runs at a time. [default: one per core or GPU; on a cluster, as many as its file allows]",
     )(command)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ademamix.checkout import checkout
+from ademamix.cli.launching import Launching, launcher_options
 from ademamix.cli.options import data_option, json_option, out_option, runs_option
 from ademamix.cli.report import plan_json, print_plan
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
-from ademamix.launch.protocol import Feeding, Launcher
+from ademamix.launch.protocol import Feeding
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.plan import Entry, Wanted, entries, joined, unite
 from ademamix.scale import Scale, read_scale, scale, scales
@@ -23,7 +24,7 @@ from ademamix.sweeps import definition, evidence, outcomes
 from ademamix.sweeps.controller import Controller
 from ademamix.sweeps.definition import Sweep
 from ademamix.sweeps.space import Space, Trial, space
-from ademamix.training.job import Job, job_of
+from ademamix.training.job import HELD, Job, job_of
 from analysis.artifacts import needs
 from experiments import registry
 
@@ -133,23 +134,31 @@ def _numbers(seeds: str | None) -> tuple[int, ...] | None:
 @sweep.command("run")
 @selection
 @click.option("--evidence", is_flag=True, help="Append the trials to the scale's <scale>-tuning.csv.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: one per core or GPU]")
 @data_option
-def run_sweep(evidence: bool, jobs: int | None, data: Path, **selected: Any) -> None:
+@launcher_options
+def run_sweep(evidence: bool, data: Path, launching: Launching, **selected: Any) -> None:
     """Train what the sweep lacks, then report it (the default sub-command).
 
     Stop it with Ctrl-C and call it again: it goes on where it was. A setting that any figure or sweep has
     trained is not trained again. Results: out/<scale>/sweeps/<name>/ (trials.csv, report.md, drawings).
+
+    With --cluster, the trials that may start become jobs, and the command returns; call it again for those
+    that follow from what came out, or --wait.
     """
     asked = chosen(**selected)
+    store, data = launching.places(asked.store.root, data)
+    asked = replace(asked, store=store)
     click.echo(_stated(asked.space), err=True)
+    if launching.dry_run:
+        _rehearse(asked, launching, data)
+        return
     try:
-        code = _train(asked, _launcher(asked.space.scale, jobs), data)
+        code = _train(asked, launching, data)
     finally:  # what is done is reported, whatever failed
         _report(asked)
     if evidence and not code:
         _append(asked)
-    raise SystemExit(code)
+    raise SystemExit(0 if code == HELD and launching.sends else code)
 
 
 @sweep.command("plan")
@@ -185,13 +194,6 @@ def report_sweep(as_json: bool, **selected: Any) -> None:
         click.echo(json.dumps(found.as_json(), indent=1))
 
 
-def _launcher(at: Scale, jobs: int | None) -> Launcher:
-    """Who trains. The options of launchers (--launcher, --cluster) belong to `run_sweep`, and end here."""
-    from ademamix.cli.pipeline import local
-
-    return local(at, jobs)
-
-
 def _stated(found: Space) -> str:
     """What the sweep is, in a line: above all in which units its values are."""
     units = (
@@ -221,18 +223,32 @@ def _entries(asked: Chosen, trials: Sequence[Trial], figures: dict[str, Wanted])
     return entries(own, everything, asked.store)
 
 
-def _train(asked: Chosen, launcher: Launcher, data: Path) -> int:
-    """Drive the search to its end; returns 0, or 128 + signal when stopped."""
+def _rehearse(asked: Chosen, launching: Launching, data: Path) -> None:
+    """Print the trials that would start now, as runs here or as jobs of a cluster."""
+    from ademamix.cli.pipeline import rehearse
+
+    launcher = launching.launcher(asked.space.scale)
+    trials = Controller(asked.space, asked.store).next(launcher.workers)
+    planned = _entries(asked, trials, _figures(asked.space.scale))
+    rehearse(planned, asked.space.scale, asked.store, data, launcher)
+
+
+def _train(asked: Chosen, launching: Launching, data: Path) -> int:
+    """Drive the search to its end; returns 0, 128 + signal when stopped, or HELD: trials are in a queue."""
     from ademamix.cli.pipeline import prune, train
 
     found, figures = asked.space, _figures(asked.space.scale)
-    controller = Controller(found, asked.store)
+    asked.store.open()
+    controller, launcher = Controller(found, asked.store), launching.launcher(asked.space.scale)
     labels: dict[str, str] = {}
 
     def runs(trials: Sequence[Trial]) -> list[Entry]:
         for trial in trials:
             for seed in found.seeds:
-                labels[found.spec(trial.point, seed).id] = f"{found.label(trial.point)}, seed {seed}"
+                spec = found.spec(trial.point, seed)
+                labels[spec.id] = f"{found.label(trial.point)}, seed {seed}"
+                if launching.to_cluster:  # the next controller has to know what waits in a queue
+                    asked.store.run(spec.id).announce(spec)
         return _entries(asked, trials, figures)
 
     def more(free: int) -> Sequence[Job]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ademamix.errors import UserError
 from ademamix.launch.batches import Batch, generations, packed, task_ids
 from ademamix.launch.cluster import Cluster
-from ademamix.launch.protocol import Display, Launched
+from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import left_out
 from ademamix.launch.scheduler import Order, Scheduler, Unanswered
 from ademamix.launch.states import LIVE, State
@@ -54,13 +54,19 @@ class OnCluster:
 
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
         """Send what is missing; with `wait`, again and again until all is done, failed or given up."""
+        return self.launch_fed(jobs, store, data_root, display, lambda _: ())
+
+    def launch_fed(
+        self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display, more: Feed
+    ) -> Launched:
+        """As `launch`; who waits sends what `more` gives, too, as soon as the queue has room."""
         turn = Turn(self, jobs, store, data_root, display)
         if self.retry:
             for job in jobs:
                 store.run(job.spec.id).forget_failures()
         with catching() as stop:
             turn.look()
-            while self.wait and turn.going and not stop:
+            while self.wait and not stop and (turn.add(more(turn.room)) or turn.going):
                 turn.watch(stop)
                 with suppress(Unanswered):  # the cluster is down for a moment; jobs go on
                     turn.look()
@@ -131,6 +137,17 @@ class Turn:
     def going(self) -> bool:
         """Whether waiting can change anything: something is in the queue, or is to be sent."""
         return any(job.spec.id not in self.waiting for job in self.pending)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks may be in the queue."""
+        return max(0, self.of.cluster.max_queued - len(set(self.live.values())))
+
+    def add(self, jobs: Sequence[Job]) -> bool:
+        """Take further jobs, which the next look sends; whether there were any."""
+        new = {job.spec.id: job for job in jobs if job.spec.id not in self.jobs}
+        self.jobs |= new
+        return bool(new)
 
     def look(self) -> None:
         """Ask the cluster, take note of what has ended, and send what is missing, with nobody beside us."""

@@ -60,6 +60,15 @@ class FakeScheduler:
             task.process.start()
             task.state = State.RUNNING
 
+    def finish(self) -> None:
+        """Let time pass until nothing is left in the queue."""
+        while any(
+            state in LIVE for state in self.states({name.partition("_")[0] for name in self.tasks}).values()
+        ):
+            for task in self.tasks.values():
+                if task.process:
+                    task.process.join()
+
     def cancel(self, tasks: Collection[str]) -> None:
         for name in tasks:
             if (process := self.tasks[name].process) and process.pid:
