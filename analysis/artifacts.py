@@ -88,6 +88,11 @@ class Artifact:
         return [need for need in found if not self.panel or need.panel == self.panel]
 
     @property
+    def stated(self) -> bool:
+        """Whether it states the paper's set-ups."""
+        return False
+
+    @property
     def measured(self) -> bool:
         """Whether it shows a measurement of the machine rather than runs."""
         return hasattr(self.module, "measure")
@@ -134,6 +139,10 @@ class Table(Artifact):
     def trained(self) -> bool:
         """Whether its values are those of runs."""
         return hasattr(self.module, "needs")
+
+    @property
+    def stated(self) -> bool:
+        return not self.trained
 
     def tabulate(self, results: "Results") -> "pd.DataFrame":
         return self.module.values(results)

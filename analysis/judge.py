@@ -25,7 +25,7 @@ def rules_of(name: str) -> Rules:
 
 def groups(artifact: Artifact, scale: str) -> dict[tuple[str, str], str]:
     """(panel, series) → whose spread over seeds its end has, for the curves of runs of the paper."""
-    if artifact.exact:
+    if not artifact.trains:
         return {}
     return {
         (need.panel, need.series): group_of(need.paper)
@@ -37,12 +37,13 @@ def groups(artifact: Artifact, scale: str) -> dict[tuple[str, str], str]:
 def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:
     """The verdicts on an artifact whose table is in `folder`; None without a table, or without claims.
 
-    Among the exact results a table of trained models has the paper's values alone: nothing to judge.
+    What follows from the paper's own values is judged among the exact results, all else at scales.
     """
     path = folder / f"{artifact.whole.name}.csv"
-    if not path.exists() or not artifact.claims or (folder.name == "exact" and not artifact.exact):
+    here = (folder.name == "exact") == (artifact.exact or artifact.stated)
+    if not path.exists() or not artifact.claims or not here:
         return None
-    frame, rules = read_table(path), rules_of(folder.name)
+    frame, rules = evidence(artifact, path), rules_of(folder.name)
     frame.attrs["groups"] = groups(artifact, folder.name)
     noise = read_noise(folder / "noise.csv")
     changed = frame.attrs["changed"]
@@ -53,6 +54,17 @@ def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:
         "noise": dict(noise.by_group),
         "claims": [_judge(artifact, claim, frame, noise, rules) for claim in artifact.claims],
     }
+
+
+def evidence(artifact: Artifact, path: Path) -> "pd.DataFrame":
+    """What claims are measured on: its csv; where it states set-ups nothing, since claims read these, too."""
+    import pandas as pd
+
+    if not artifact.stated:
+        return read_table(path)
+    frame = pd.DataFrame()
+    frame.attrs["changed"] = []
+    return frame
 
 
 def _judge(

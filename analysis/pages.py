@@ -30,7 +30,7 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
         root / "figures" / "claims.schema.json": json_schema(),
     }
     pages = ArtifactPages(verdicts, contents, root)
-    judged_tables = (table for table in contents.tables.values() if table.trained)
+    judged_tables = (table for table in contents.tables.values() if table.claims)
     for artifact in (*contents.figures.values(), *judged_tables):
         page = artifact.folder / "README.md"
         name = f"verdicts of {artifact.name}"
@@ -150,7 +150,7 @@ def _table_cell(number: int, scale: str, verdicts: Verdicts, contents: Contents,
     path = f"figures/{'exact' if stated else scale}/{table.name}.md"
     if not (root / path).exists():
         return "not run" if table.trained else "not written"
-    counts = f"{_counts(table, scale, verdicts)}, " if table.trained else ""
+    counts = f"{_counts(table, scale, verdicts)}, " if table.claims else ""
     return f"{counts}[values]({path})"
 
 
@@ -218,7 +218,7 @@ def _heading(scale: str) -> str:
 
 
 class ArtifactPages:
-    """What the README of each figure, or table of trained models, shows of its results."""
+    """What the README of each figure or table shows of its results."""
 
     def __init__(self, verdicts: Verdicts, contents: Contents, root: Path) -> None:
         self.verdicts = verdicts

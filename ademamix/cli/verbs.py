@@ -254,8 +254,9 @@ def claims(
     from analysis.draw import write_overview
     from analysis.judge import folders, refuse_without_tables, rejudge
 
-    artifacts, root = chosen(names, tables), checkout() / "figures"
-    refuse_without_tables(artifacts, scale_name, root, bool(names or tables))
+    named, root = bool(names or tables), checkout() / "figures"
+    artifacts = chosen(names, tables) if named else registry.artifacts()
+    refuse_without_tables(artifacts, scale_name, root, named)
     failed = 0
     for verdicts in rejudge(artifacts, scale_name, root, out):
         report.print_verdicts(verdicts)

@@ -5,9 +5,11 @@ from ademamix.paper.language import language_model, table_sizes
 from ademamix.scale import Scale
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import beside, counted, plain
+from experiments.setup_tables.claims import parameters
 
 NUMBER = 1
 TITLE = "Sizes of the language models."
+CLAIMS = [parameters(*table_sizes())]
 
 
 def table(scale: Scale | None) -> PaperTable:

@@ -6,11 +6,32 @@ from ademamix.paper.language import language
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.paper.vision import VisionSetup, vision, vision_setups
 from ademamix.scale import Scale
+from analysis.claims import Claim, Exact
 from analysis.typeset import Cell, PaperTable
 from experiments.setup_tables.cells import beside, best, plain, searched, tried
 
 NUMBER = 6
 TITLE = "Hyperparameters of the ViT models."
+EPOCHS = (37, 37, 320)  # appendix B.3
+
+
+def _as_named(_: object) -> list[Exact]:
+    steps, found = vision().steps, []
+    for setup, named in zip(vision_setups(), EPOCHS, strict=True):
+        seen = run(setup.name, ADAMW, steps).spec.epochs(steps) or 0
+        what = f"{setup.setting.title}: ½ minus how far {seen:.2f} epochs are from {named}"
+        found.append(Exact(what, 0.5 - abs(seen - named)))
+    return found
+
+
+CLAIMS = [
+    Claim(
+        name="epochs-as-named",
+        statement="100k iterations are 37 epochs of the 11 million images, and 320 of ImageNet-1k.",
+        statistic="steps × batch ÷ training images, rounded",
+        measure=_as_named,
+    )
+]
 
 
 def _tried(setup: VisionSetup) -> dict[str, Cell]:
