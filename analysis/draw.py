@@ -63,10 +63,15 @@ def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look:
     from matplotlib import pyplot as plt
 
     verdicts = read_claims(folder / "claims.json")
-    titles = {a.whole.name: f"{a.title.partition(' (')[0]}  {a.number}{a.whole.panel}" for a in artifacts}
+    titles = {a.whole.name: f"{a.title.partition(' (')[0].rstrip('.')}  {_short(a)}" for a in artifacts}
     with plt.rc_context(look.settings()):
         drawing = overview.draw(verdicts, titles, folder.name)
         return saved(drawing, out / "overview") if drawing else []
+
+
+def _short(artifact: Artifact) -> str:
+    """'12', '3a', 'Table 1': what its row is called."""
+    return f"{artifact.number}{artifact.whole.panel}" if isinstance(artifact, Figure) else artifact.label
 
 
 def saved(drawing: "Drawing", stem: Path, words: str = "") -> list[Path]:

@@ -223,7 +223,11 @@ def test_two_hundred_runs_from_two_shells_with_the_controller_restarted(
     jobs = many_jobs()
     assert Counter(sent) == Counter(ids(jobs))  # each once
     restart_the_controller(slurm)
-    assert launch(cluster(), jobs, store, data_root, wait=True) == Launched()
+    # A controller that is killed may forget what it was sent last: those are left to the next call.
+    calls = [launch(cluster(), jobs, store, data_root, wait=True)]
+    if calls[0].pending:
+        calls.append(launch(cluster(), jobs, store, data_root, wait=True))
+    assert calls[-1] == Launched()
     assert all(store.run(id).status()[0] == "finished" for id in ids(jobs))
     logs = "".join(path.read_text() for path in tmp_path.glob("slurm/*/*.out"))
     done = re.findall(r"^([0-9a-f]{12}): finished$", logs, re.MULTILINE)
