@@ -171,6 +171,20 @@ def tokenizer(name: str) -> Tokenizer:
     return found
 
 
+def tokenizer_of(name: str, folder: Path) -> Tokenizer:
+    """That which made the token folder `folder`, by the `name` that its data goes by.
+
+    Raises:
+        UserError: its file does not lie there.
+    """
+    if name == Bytes.KIND:
+        return Bytes(called=name)
+    for suffix, kind in KINDS.items():
+        if (file := folder / f"tokenizer{suffix}").exists():
+            return kind(file, called=name)
+    raise UserError(f"{folder} has no tokenizer; put its tokenizer.model or tokenizer.json there")
+
+
 def fetched(name: str) -> Path:
     """tokenizer.json of a well-known tokenizer, from the hub or its cache on this machine."""
     from huggingface_hub import hf_hub_download

@@ -18,9 +18,9 @@ from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager, get_task_dict
 
 from ademamix.checkout import checkout
+from ademamix.data.tokenizer import Tokenizer, tokenizer_of
 from ademamix.errors import UserError, did_you_mean
 from ademamix.evaluation.choices import Evaluation
-from ademamix.evaluation.encoding import Encoding, encoding
 from ademamix.evaluation.scoring import Likelihood, log_likelihoods
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Harnessed(TemplateLM):
         text: how text becomes tokens.
     """
 
-    def __init__(self, likelihoods: Callable[[Pairs], Sequence[Likelihood]], text: Encoding) -> None:
+    def __init__(self, likelihoods: Callable[[Pairs], Sequence[Likelihood]], text: Tokenizer) -> None:
         super().__init__()
         self.likelihoods = likelihoods
         self.text = text
@@ -54,7 +54,7 @@ class Harnessed(TemplateLM):
         return self.text.separator
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: Any) -> list[int]:
-        return self.text.encode(string)
+        return self.text.encode([string.encode()])[0].tolist()
 
     def _loglikelihood_tokens(
         self, requests: Sequence[tuple[Any, list[int], list[int]]], **kwargs: Any
@@ -74,7 +74,8 @@ def ask(
 ) -> Evaluation:
     """As `measure.evaluate`, a task that lm-eval knows, or one in configs/evaluation."""
     asked = Harnessed(
-        lambda pairs: log_likelihoods(model, pairs, spec.sequence, device), encoding(spec.data, corpus)
+        lambda pairs: log_likelihoods(model, pairs, spec.sequence, device),
+        tokenizer_of(getattr(spec.data, "tokenizer", ""), corpus),
     )
     return asked_of(asked, quantity.name, quantity.questions)
 

@@ -9,7 +9,7 @@ import pytest
 from ademamix.data.documents import Reading
 from ademamix.data.sources import Source, text
 from ademamix.data.splits import split_of
-from ademamix.data.tokenizer import Tokenizer, tokenizer
+from ademamix.data.tokenizer import Tokenizer, tokenizer, tokenizer_of
 from ademamix.data.tokenizer_training import sampled, train
 from ademamix.errors import UserError
 
@@ -111,3 +111,17 @@ def test_a_well_known_tokenizer_is_called_by_its_name(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda name, file_name: str(file))
     made = tokenizer("gpt2")
     assert (made.name, made.vocabulary) == ("gpt2", 420)
+
+
+def test_the_tokenizer_of_a_token_folder(tmp_path: Path) -> None:
+    assert tokenizer_of("bytes", tmp_path).encode([b"ab"])[0].tolist() == [97, 98]
+    with pytest.raises(UserError, match=r"has no tokenizer; put its tokenizer\.model or tokenizer\.json"):
+        tokenizer_of("sentencepiece-32000", tmp_path)
+
+
+def test_it_is_found_beside_what_it_made(learnt: Tokenizer, tmp_path: Path) -> None:
+    assert learnt.file
+    (tmp_path / f"tokenizer{learnt.file.suffix}").write_bytes(learnt.file.read_bytes())
+    found = tokenizer_of(learnt.name, tmp_path)
+    assert (found.name, found.digest) == (learnt.name, learnt.digest)
+    assert found.encode(TEXTS[:1])[0].tolist() == learnt.encode(TEXTS[:1])[0].tolist()

@@ -200,13 +200,13 @@ def test_lm_eval_gives_the_same_answers(byte_spec, monkeypatch, tmp_path: Path) 
     pytest.importorskip("lm_eval")
     import datasets
 
-    from ademamix.evaluation.encoding import encoding
+    from ademamix.data.tokenizer import Bytes
     from ademamix.evaluation.harness import Harnessed, asked_of
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
     spec, root = byte_spec
     folder, model = spec.data.folder(root), build(MODEL, 2).eval()
-    asked = Harnessed(lambda pairs: log_likelihoods(model, pairs, 64, CPU), encoding(spec.data, folder))
+    asked = Harnessed(lambda pairs: log_likelihoods(model, pairs, 64, CPU), Bytes())
     name = "pysource_arguments"
     questions = local.load(name, folder)[:24]
     right, norm = answered(questions, scores(questions, model, 64, CPU))
