@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from ademamix.checkout import checkout
 from ademamix.cli import report
@@ -151,13 +152,14 @@ def run(
             "--set changes what is trained, so the figure would not be the paper's; "
             "say where to put it with --out DIR"
         )
-    asked, everything = wanted_runs(artifacts, at, settings, until)
-    if only:
-        asked = {id: w for id, w in asked.items() if id.startswith(only)}
-        if not asked:
-            raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
-    store, data = launching.places(runs, data)
-    planned = entries(asked, everything, store)
+    with Console(stderr=True).status("planning"):
+        asked, everything = wanted_runs(artifacts, at, settings, until)
+        if only:
+            asked = {id: w for id, w in asked.items() if id.startswith(only)}
+            if not asked:
+                raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
+        store, data = launching.places(runs, data)
+        planned = entries(asked, everything, store)
     if launching.dry_run:
         rehearse(planned, at, store, data, launching.launcher(at))
         return
