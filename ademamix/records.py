@@ -11,9 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
-
-from ademamix import owner
 from ademamix.checkout import data_root
 from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError
@@ -87,14 +84,7 @@ def load_record(path: Path, store: Store) -> bool:
     """
     spec, outcome, rows = read_record(path)
     run = store.run(spec.id)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        run.lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"run {spec.id} is being trained; its record was left out") from None
-    try:
-        if owner.elsewhere(run.folder):
-            raise UserError(f"run {spec.id} is being trained on another machine; its record was left out")
+    with run.alone("its record was left out"):
         observe = {quantity(name): frozenset(steps) for name, steps in outcome.observed.items()}
         there = run.outcome()
         if there and there.serves(Need(spec, outcome.step, observe=observe)):
@@ -107,8 +97,6 @@ def load_record(path: Path, store: Store) -> bool:
             run.write_evidence(found.pop("step"), found.pop("quantity"), found)
         run.finish(outcome)
         return True
-    finally:
-        run.lock.release()
 
 
 def elsewhere(runs: Iterable[Run]) -> list[str]:

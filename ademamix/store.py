@@ -21,13 +21,13 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import ConfigDict, TypeAdapter
 
 import ademamix.tasks  # noqa: F401 (whose specs are the ones that the store reads)
@@ -237,6 +237,25 @@ class Run:
     def begin(self, spec: RunSpec) -> None:
         """Create the folder with its spec."""
         write_json(self.folder / "spec.json", {"schema": SCHEMA, **canonical(spec)})
+
+    @contextmanager
+    def alone(self, otherwise: str) -> Iterator[None]:
+        """A block in which nobody trains the run.
+
+        Raises:
+            UserError: somebody does; `otherwise` says what that means.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"run {self.id} is being trained; {otherwise}") from None
+        try:
+            if owner.elsewhere(self.folder):
+                raise UserError(f"run {self.id} is being trained on another machine; {otherwise}")
+            yield
+        finally:
+            self.lock.release()
 
     def announce(self, spec: RunSpec) -> None:
         """Say that the run will be trained: its folder with its spec, where there is none yet."""

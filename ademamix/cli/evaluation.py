@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from filelock import Timeout
 
-from ademamix import owner
 from ademamix.checkout import checkout
 from ademamix.cli.options import json_option, runs_option
 from ademamix.cli.verbs import cli
@@ -82,18 +80,10 @@ def add(
     from ademamix.training.session import observe_later
 
     spec = run.spec()
-    try:
-        run.lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"run {run.id} is being trained; evaluate it afterwards") from None
-    try:
-        if owner.elsewhere(run.folder):
-            raise UserError(f"run {run.id} is being trained on another machine; evaluate it afterwards")
+    with run.alone("evaluate it afterwards"):
         task = spec.open(data, device)
         refuse_unmeasurable(task, wanted)
         observe_later(run, outcome, wanted, Job(spec, outcome.step, frozenset(), {}, {}, 1, 0.0), task)
-    finally:
-        run.lock.release()
 
 
 def show(found: list[dict[str, Any]], as_json: bool) -> None:
