@@ -59,9 +59,10 @@ class Session:
     def step(self, stop: bool = False) -> None:
         """Make one update, log, observe, save what is due; when any rank is to `stop`, save in any case."""
         trainer, job = self.trainer, self.job
-        self.stopped = self.ranks.agree(stop)  # read once: what is saved and what ends must agree
+        agreed = self.ranks.agreeing(stop)  # read once: what is saved and what ends must agree
         t = trainer.step + 1
         trainer.update(t)
+        self.stopped = agreed()
         row = None
         # Lines are logged at multiples of log_every, wherever the run started, and at the last step.
         if t % job.log_every == 0 or t == job.until:
