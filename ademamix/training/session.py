@@ -13,6 +13,7 @@ from ademamix.quantities import Observed, Quantity
 from ademamix.store import CLOCK, Outcome, Row, Run
 from ademamix.tasks import Task
 from ademamix.training import checkpoint
+from ademamix.training.garbage import collect
 from ademamix.training.job import Job
 from ademamix.training.log import Metrics, rounded
 from ademamix.training.machine import machine
@@ -92,6 +93,7 @@ class Session:
         if self._metrics:
             self._metrics.sync()
             checkpoint.save(self.run, self.trainer.step, self.trainer.state())
+        collect()
         self._saved = self._since = time.monotonic()
 
     @property

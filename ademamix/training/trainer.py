@@ -30,7 +30,7 @@ class Trainer:
         self.ranks = ranks
         self.model: nn.Module = task.model().train()
         self.params = list(self.model.parameters())
-        self.loss = Loss(task, self.model, ranks)
+        self.loss = Loss(task, self.model, ranks, job.spec.compiled)
         self.optimizer: Optimizer = job.spec.optimizer.build(groups(self.model))
         self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
         self.step = 0

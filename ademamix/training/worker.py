@@ -20,6 +20,7 @@ from ademamix.spec import Need, refuse_unobservable
 from ademamix.store import Outcome, Run, Store, missing
 from ademamix.tasks import Task
 from ademamix.training import checkpoint
+from ademamix.training.garbage import collected_when_told
 from ademamix.training.job import FAILED, HELD, Job, refuse_uneven
 from ademamix.training.observe import refuse_unmeasurable, weights_needed
 from ademamix.training.ranks import ALONE, Ranks
@@ -115,7 +116,7 @@ def _train(
         return
     if ranks.first:
         run.reopen()
-    with Session(job, run, task, trainer, ranks) as session:
+    with collected_when_told(), Session(job, run, task, trainer, ranks) as session:
         while not (session.done or session.stopped):
             session.step(bool(stop))
         if session.done:
