@@ -8,10 +8,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from ademamix.checkout import checkout
 from ademamix.models import TransformerConfig
 from ademamix.rates import measured
 from ademamix.scale import scale
-from benchmarks import training
+from benchmarks import scaling, training
 from benchmarks.nanogpt import NanoGPT
 
 
@@ -34,6 +35,12 @@ def test_it_measures_and_plans_take_its_rates(tmp_path: Path) -> None:
     assert run["AdEMAMix / AdamW, time"] > 0
     rates = measured(scale("cpu"), tmp_path)
     assert rates.found["110M", "ademamix"] == run["ademamix"]["tokens per second"]
+
+
+def test_what_is_on_paper_is_what_is_computed() -> None:
+    page = (checkout() / "docs" / "scaling.md").read_text()
+    for table in (scaling.step(), scaling.speed()):
+        assert table in page, "docs/scaling.md: paste what python -m benchmarks.scaling prints"
 
 
 @pytest.fixture
