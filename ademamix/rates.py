@@ -16,6 +16,8 @@ from ademamix.scale import Scale
 from ademamix.spec import RunSpec
 from ademamix.store import read_json
 
+KINDS = ("adamw", "ademamix")  # the optimizers that are measured
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -50,10 +52,13 @@ def measured(at: Scale, folder: Path | None = None) -> Rates:
     result = read_json(path)
     try:
         processor = str(result["machine"]["processor"])
+        runs = [run for run in result["runs"] if run["scale"] == at.name]
         rates = {
             (str(run["size"]), kind): float(run[kind]["tokens per second"])
-            for run in result["runs"] if run["scale"] == at.name for kind in ("adamw", "ademamix")
-        }  # fmt: skip
+            for run in runs
+            for kind in KINDS
+            if kind in run  # otherwise it did not fit in the memory
+        }
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path} is not a result of 'make bench'; measure again, or delete it") from None
     here = processor_here() if device == "cpu" else gpu_here()

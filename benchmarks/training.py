@@ -8,6 +8,7 @@ between neighbours in time; medians are reported. Data is made: random tokens, i
 Written to benchmarks/results/training-<device>.json, of which `ademamix plan` takes this machine's rates.
 """
 
+import os
 import statistics
 import tempfile
 import time
@@ -35,6 +36,7 @@ from ademamix.training.trainer import Trainer
 from benchmarks.nanogpt import NanoGPT
 
 NANOGPT = "nanoGPT"
+RATIOS = (("AdEMAMix / AdamW, time", ADEMAMIX, ADAMW), ("nanoGPT / ours, time", NANOGPT, ADAMW))
 SIZES = {"cuda": ("110M", "330M", "1.3B"), "cpu": ("110M",)}
 UPDATES = {"cuda": 5, "cpu": 100}  # of a round
 MATMUL = {"cuda": (8192, torch.bfloat16, 50), "cpu": (1024, torch.float32, 10)}
@@ -163,9 +165,14 @@ def measured(
     makers[NANOGPT] = lambda: NanoGPT(
         model, one.sample, one.batch, raw(data, root), device, compiled=device.type == "cuda"
     )
-    loops, memory = {}, {}
+    loops: dict[str, Any] = {}
+    memory: dict[str, dict[str, float]] = {}
     for name, make in makers.items():
-        loops[name], memory[name] = _with_memory(make, device)
+        try:
+            loops[name], memory[name] = _with_memory(make, device)
+        except torch.OutOfMemoryError:
+            click.echo(f"{size}: {name} does not fit beside the others; left out", err=True)
+            torch.cuda.empty_cache()
     spent: dict[str, list[dict[str, float]]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, loop in loops.items():
@@ -198,11 +205,12 @@ def measured(
         if isinstance(loop, Ours):
             row["share"] = _shares(loop, spent[name], at, updates)
         found[name] = row
-    pairs = zip(spent[ADAMW], spent[ADEMAMIX], strict=True)
-    found["AdEMAMix / AdamW, time"] = round(statistics.median(b["all"] / a["all"] for a, b in pairs), 4)
-    found["ours / nanoGPT, tokens per second"] = round(
-        found[ADAMW]["tokens per second"] / found[NANOGPT]["tokens per second"], 3
-    )
+    for what, above, below in RATIOS:
+        if {above, below} <= loops.keys():
+            # The time of a token; neighbours in time are compared, and the median of that taken.
+            pairs = zip(spent[above], spent[below], strict=True)
+            tokens_of = loops[above].tokens_per_update / loops[below].tokens_per_update
+            found[what] = round(statistics.median(a["all"] / b["all"] for a, b in pairs) / tokens_of, 4)
     return found
 
 
@@ -233,10 +241,10 @@ def _shares(loop: Ours, spent: list[dict[str, float]], at: Scale, updates: int) 
 
 def show(found: Mapping[str, Any]) -> None:
     click.echo(f"{found['size']} at scale {found['scale']}:")
-    for name in (ADAMW, ADEMAMIX, NANOGPT):
+    for name in filter(found.__contains__, (ADAMW, ADEMAMIX, NANOGPT)):
         click.echo(f"  {name:10s} " + ", ".join(f"{what} {value}" for what, value in found[name].items()))
-    for name in ("AdEMAMix / AdamW, time", "ours / nanoGPT, tokens per second"):
-        click.echo(f"  {name}: {found[name]}")
+    for what in (what for what, *_ in RATIOS if what in found):
+        click.echo(f"  {what}: {found[what]}")
 
 
 @click.command()
@@ -247,7 +255,7 @@ def show(found: Mapping[str, Any]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="[default: benchmarks/results]")
 def main(device: str, rounds: int, updates: int | None, sizes: tuple[str, ...], out: Path | None) -> None:
     """Measure, print and write the medians."""
-    on = torch.device(device)
+    on, load = torch.device(device), round(os.getloadavg()[0], 2)
     if on.type == "cpu":
         torch.set_num_threads(1)
     at = scale("paper" if on.type == "cuda" else "cpu")
@@ -261,7 +269,12 @@ def main(device: str, rounds: int, updates: int | None, sizes: tuple[str, ...], 
         if on.type == "cuda":
             torch.cuda.empty_cache()
     folder = out or checkout() / "benchmarks" / "results"
-    results = {"machine": machine(on), "peak FLOP/s": round(peak), "rounds": rounds, "runs": runs}
+    results = {
+        "machine": {**machine(on), "load before": load},
+        "peak FLOP/s": round(peak),
+        "rounds": rounds,
+        "runs": runs,
+    }
     write_json(folder / f"training-{on.type}.json", results)
 
 

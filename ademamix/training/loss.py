@@ -57,9 +57,7 @@ class Loss:
             whole.compile(dynamic=False, fullgraph=True)
         if ranks.size > 1:
             # Around what is compiled: torch then cuts the graph where a bucket of gradients is full.
-            self._call = self._parallel = DistributedDataParallel(
-                whole, broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            self._call = self._parallel = DistributedDataParallel(whole, gradient_as_bucket_view=True)
 
     def __call__(self, part: Any) -> Tensor:
         return self._call(part)
