@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 from ademamix.paper.runs import PaperRun
+from ademamix.rates import Rates
 from ademamix.scale import Scale
 from ademamix.spec import Need, Observe, RunSpec, refuse_unobservable, unite_observations
 from ademamix.store import Status, Store
@@ -42,11 +43,6 @@ class Wanted:
     @property
     def flops(self) -> float:
         return self.new_steps * self.spec.flops_per_step
-
-    @property
-    def flops_from_scratch(self) -> float:
-        """What its curve would cost without a trunk to start from; nothing for a mere trunk."""
-        return self.until * self.spec.flops_per_step if self.shown else 0.0
 
 
 def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
@@ -226,22 +222,32 @@ class Cost:
     disk_bytes: int
 
 
-def cost(w: Wanted, scale: Scale, forks: int = 0) -> Cost:
-    """Hours from operations, peak and utilisation; disk for metrics and checkpoints.
+def cost(w: Wanted, scale: Scale, forks: int = 0, rates: Rates | None = None) -> Cost:
+    """Hours by measured rates, or from operations, peak and utilisation; disk for metrics and checkpoints.
 
     `forks`: at how many steps branches start from it.
     """
     checkpoints = max(2, len(w.keep) + forks)  # two to resume from, while it trains
     size = checkpoints * BYTES_PER_PARAMETER * w.spec.model.parameters()
     return Cost(
-        hours=hours(w.flops, scale),
+        hours=w.new_steps * step_hours(w, scale, rates),
         disk_bytes=size + BYTES_PER_LINE * w.new_steps // scale.log_every,
     )
 
 
-def hours_from_scratch(wanted: Iterable[Wanted], scale: Scale) -> float:
-    """Hours of one worker if every curve that a figure shows were trained from its first step."""
-    return hours(sum(w.flops_from_scratch for w in wanted), scale)
+def hours_from_scratch(wanted: Iterable[Wanted], scale: Scale, rates: Rates | None = None) -> float:
+    """Hours of one worker if every curve that a figure shows were trained from its first step.
+
+    Nothing for a mere trunk.
+    """
+    return sum(w.until * step_hours(w, scale, rates) for w in wanted if w.shown)
+
+
+def step_hours(w: Wanted, scale: Scale, rates: Rates | None = None) -> float:
+    """Hours of one worker for an update."""
+    if rates and w.paper and (rate := rates.of(w.paper.setup.name, w.spec)):
+        return w.spec.units_per_step / rate / 3600
+    return hours(w.spec.flops_per_step, scale)
 
 
 def hours(flops: float, scale: Scale) -> float:

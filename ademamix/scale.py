@@ -207,6 +207,8 @@ class Scale(Frozen):
                 return task.augmentation or value
             case Role.PRECISION:
                 return self.precision or value
+            case Role.COMPILED:
+                return value and self.device != "cpu"
             case Role.BATCH | Role.SEED:  # `map` sets them
                 return value
 

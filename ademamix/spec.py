@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, ValidationError, model_validator
 
 from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError, did_you_mean
@@ -76,8 +76,15 @@ class RunSpec(Variant):
     batch: Annotated[Steps, Role.BATCH]  # samples per update
     seed: Annotated[Number, Role.SEED]
     precision: Annotated[Literal["fp32", "bf16"], Role.PRECISION] = "fp32"
+    compiled: Annotated[bool, Role.COMPILED] = False  # model and loss, as one graph: other last bits
     clipping: Positive | None = None  # largest gradient norm
     fork: Fork | None = None
+
+    @model_validator(mode="after")
+    def _can_be_compiled(self) -> Self:
+        if self.compiled and not self.model.COMPILES:
+            raise ValueError(f"a model of kind {self.model.kind} is not compiled: leave out compiled")
+        return self
 
     def open(self, data_root: Path, device: "torch.device") -> "Task":
         """The task: model, batches, loss."""

@@ -33,6 +33,7 @@ class Role(Enum):
     SEQUENCE = auto()  # the scale's own length of a sample
     AUGMENTATION = auto()  # the scale's own, of images
     PRECISION = auto()  # the scale's own
+    COMPILED = auto()  # not at scales for CPUs
     SEED = auto()
 
 

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from ademamix.cli.options import device_option, jobs_option
+from ademamix.cli.options import device_option, jobs_option, ranks_option
 from ademamix.errors import UserError
 from ademamix.launch.protocol import Launcher
 from ademamix.scale import Scale
@@ -33,6 +33,7 @@ class Launching:
         retry: send again what has failed twice in the same way.
         jobs: runs at a time. None: one for each core or GPU of this machine, the cluster file's `max_queued`.
         device: to train on, on this machine. None: what the scale is for.
+        gpus_per_run: GPUs that train one run together, on this machine. None: one.
     """
 
     cluster: Path | None = None
@@ -41,6 +42,7 @@ class Launching:
     retry: bool = False
     jobs: int | None = None
     device: str | None = None
+    gpus_per_run: int | None = None
 
     @property
     def sends(self) -> bool:
@@ -64,7 +66,9 @@ class Launching:
         from ademamix.cli.pipeline import local
 
         if not self.to_cluster:
-            return local(at, self.jobs, self.device)
+            return local(at, self.jobs, self.device, self.gpus_per_run)
+        if self.gpus_per_run is not None:
+            raise UserError("--gpus-per-run is for this machine; a cluster file says it with gpus and nodes")
         from ademamix.launch.sbatch import Slurm
         from ademamix.launch.slurm import OnCluster
 
@@ -97,7 +101,7 @@ def _unless_given(option: str, value: Path, instead: Path | None) -> Path:
 
 
 def launcher_options(command: Command) -> Command:
-    """--launcher, --cluster, --wait, --dry-run, --retry, --jobs and --device, as one argument `launching`.
+    """--launcher, --cluster and what goes with it, --jobs, --device, --gpus-per-run as one `launching`.
 
     The verb needs options `runs` and `data`, too (`runs_option`, `data_option`).
     """
@@ -112,12 +116,14 @@ def launcher_options(command: Command) -> Command:
         retry: bool,
         jobs: int | None,
         device: str | None,
+        gpus_per_run: int | None,
         **others: Any,
     ) -> Any:
         if launcher == "slurm" and cluster is None:
             raise UserError("--launcher slurm needs --cluster FILE; configs/clusters/example.yaml is a start")
         chosen = None if launcher == "local" else cluster
-        return command(*args, launching=Launching(chosen, wait, dry_run, retry, jobs, device), **others)
+        asked = Launching(chosen, wait, dry_run, retry, jobs, device, gpus_per_run)
+        return command(*args, launching=asked, **others)
 
     found: Command = launched
     for option in reversed(_OPTIONS):
@@ -128,6 +134,7 @@ def launcher_options(command: Command) -> Command:
 _OPTIONS = (
     jobs_option,
     device_option,
+    ranks_option,
     click.option("--launcher", type=click.Choice(["local", "slurm"]), help="[default: slurm with --cluster]"),
     click.option("--cluster", type=click.Path(path_type=Path), metavar="FILE", help="A cluster file."),
     click.option("--wait", is_flag=True, help="Stay until the cluster's jobs are done, then go on."),

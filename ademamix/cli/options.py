@@ -154,6 +154,14 @@ def device_option(command: Command) -> Command:
     )(command)
 
 
+def ranks_option(command: Command) -> Command:
+    return click.option(
+        "--gpus-per-run",
+        type=click.IntRange(min=1),
+        help="GPUs that train one run together (with --device cpu: processes). [default: 1]",
+    )(command)
+
+
 def repeat_option(command: Command) -> Command:
     return click.option(
         "--repeat-data", is_flag=True, help="Train on less data than the runs need, which then see it again."

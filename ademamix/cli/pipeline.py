@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ademamix.cli import torchrun
 from ademamix.cli.progress import reading
 from ademamix.cli.queue import print_orders, print_queue
 from ademamix.cli.report import print_verdicts, size_of
@@ -16,10 +17,12 @@ from ademamix.launch.devices import devices
 from ademamix.launch.local import Local
 from ademamix.launch.progress import RunProgress
 from ademamix.launch.protocol import Feed, Feeding, Launcher
+from ademamix.launch.slurm import OnCluster
+from ademamix.launch.together import Together
 from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
 from ademamix.store import Store, write_measurement
-from ademamix.training.job import HELD, Job, job_of
+from ademamix.training.job import HELD, Job, job_of, refuse_uneven
 from analysis.artifacts import Artifact, Figure, Table
 from experiments import registry
 
@@ -62,6 +65,8 @@ def train(
         return 0
     by = launcher() if callable(launcher) else launcher
     store.open()
+    for job in todo:
+        refuse_uneven(job.spec.batch, by.processes(job))
     refuse_unfit_data(planned, todo, store, data_root, repeat_data)
     console.print(
         f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {by.workers} at a time; starting",
@@ -99,16 +104,14 @@ def missing(planned: Sequence[Entry], at: Scale) -> list[Job]:
 def rehearse(planned: Sequence[Entry], at: Scale, store: Store, data_root: Path, launcher: Launcher) -> None:
     """Print what `train` would do, and do nothing."""
     todo = missing(planned, at)
-    if isinstance(launcher, Local):
+    if not isinstance(launcher, OnCluster):
         says = _differences(planned, todo, Console()) if todo else str
         for job in todo:
             print(f"{job.spec.id}  {says(job)}: {job.first_step} → {job.until}")
         print(f"{len(todo)} of {len(planned)} runs would be trained, {launcher.workers} at a time")
         return
     from ademamix.launch.sbatch import executor
-    from ademamix.launch.slurm import OnCluster
 
-    assert isinstance(launcher, OnCluster)
     orders = launcher.rehearse(todo, store, data_root)
     texts = [executor(order, launcher.cluster).text(len(order.batch.tasks)) for order in orders]
     print_orders(orders, texts, len(todo) - sum(len(t) for o in orders for t in o.batch.tasks))
@@ -155,9 +158,21 @@ def refuse_unfit_data(
             )
 
 
-def local(at: Scale, jobs: int | None, device: str | None = None) -> Local:
-    """The launcher for this machine: one worker for each GPU or core, or as many as asked for."""
-    return Local(devices(at, jobs, device))
+def local(
+    at: Scale, jobs: int | None, device: str | None = None, gpus_per_run: int | None = None
+) -> Local | Together:
+    """The launcher for this machine: one worker for each GPU or core, or as many as asked for.
+
+    `gpus_per_run`: processes that train one run together, each on a GPU or core of its own. Under torchrun,
+    all of its processes do.
+    """
+    if (joined := torchrun.of_this_call()) is not None:
+        if gpus_per_run not in (None, joined.size):
+            raise UserError(f"torchrun started {joined.size} processes, which train one run; leave out "
+                            f"--gpus-per-run {gpus_per_run}")  # fmt: skip
+        return joined.on(devices(at, 1, device)[0].partition(":")[0])
+    ranks = gpus_per_run or 1
+    return Local(devices(at, jobs, device, ranks), ranks=ranks)
 
 
 def prune(everything: Mapping[str, Wanted], store: Store) -> None:

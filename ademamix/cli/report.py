@@ -10,6 +10,7 @@ from rich.table import Table
 from ademamix.cli.units import duration, short
 from ademamix.describe import describe_all
 from ademamix.plan import Cost, Entry, Wanted, cost, entries, hours_from_scratch, unite
+from ademamix.rates import Rates, measured
 from ademamix.scale import Scale, scale, scales
 from ademamix.store import Status, Store
 from ademamix.values import canonical
@@ -18,17 +19,19 @@ from experiments import registry
 
 def plan_json(planned: Sequence[Entry], at: Scale) -> dict[str, Any]:
     """The plan as data: every run with its size and cost, and the totals."""
+    rates = measured(at)
     return {
         "scale": at.name,
         "machine": at.machine.model_dump(),
-        "hours_from_scratch": hours_from_scratch([entry.wanted for entry in planned], at),
-        "runs": [_row(e, at) for e in planned],
+        "measured_on": rates.processor or None,
+        "hours_from_scratch": hours_from_scratch([entry.wanted for entry in planned], at, rates),
+        "runs": [_row(e, at, rates) for e in planned],
     }
 
 
-def _row(entry: Entry, at: Scale) -> dict[str, Any]:
+def _row(entry: Entry, at: Scale, rates: Rates) -> dict[str, Any]:
     w = entry.wanted
-    spent = Cost(0.0, 0) if entry.later else cost(w, at, len(entry.forks))
+    spent = Cost(0.0, 0) if entry.later else cost(w, at, len(entry.forks), rates)
     return {
         "id": w.spec.id,
         "status": entry.status,
@@ -63,11 +66,12 @@ def print_plan(planned: Sequence[Entry], at: Scale) -> None:
     if not planned:
         console.print("no runs: these figures are computed, or measured, when they are drawn")
         return
-    rows = [_row(entry, at) for entry in planned]
+    rates = measured(at)
+    rows = [_row(entry, at, rates) for entry in planned]
     common, each = describe_all([e.wanted.spec for e in planned], [size_of(e.wanted) for e in planned])
     console.print(f"all: {common}", highlight=False)
     console.print(_plan_table(planned, rows, each))
-    _print_totals(console, planned, rows, at)
+    _print_totals(console, planned, rows, at, rates)
 
 
 def units_of(rows: Sequence[dict[str, Any]]) -> str:
@@ -105,7 +109,7 @@ def size_of(wanted: Wanted) -> str:
 
 
 def _print_totals(
-    console: Console, planned: Sequence[Entry], rows: Sequence[dict[str, Any]], at: Scale
+    console: Console, planned: Sequence[Entry], rows: Sequence[dict[str, Any]], at: Scale, rates: Rates
 ) -> None:
     machine = at.machine
     for name, some in (("all", rows), ("to do", [row for row in rows if not row["done"]])):
@@ -118,7 +122,7 @@ def _print_totals(
             highlight=False,
         )
     if branches := sum(entry.wanted.spec.fork is not None for entry in planned):
-        scratch = hours_from_scratch([entry.wanted for entry in planned], at) / machine.workers
+        scratch = hours_from_scratch([entry.wanted for entry in planned], at, rates) / machine.workers
         saved = scratch - sum(r["hours"] for r in rows) / machine.workers
         console.print(
             f"{branches} branches start from checkpoints of {trunks_of(planned)} trunks: {duration(saved)} "
@@ -126,9 +130,14 @@ def _print_totals(
             highlight=False,
         )
     shared = sum(len(row["figures"]) > 1 for row in rows)
+    assumed = f"peak {machine.peak_flops:.3g} FLOP/s each, utilisation {machine.utilisation:.0%} assumed"
+    if rates.processor:
+        known = sorted({size for size, _ in rates.found})
+        assumed = (
+            f"rates of {', '.join(known)} as measured on {rates.processor} (make bench); others: {assumed}"
+        )
     console.print(
-        f"{shared} runs serve several figures. Time: {machine.name}, {machine.workers} at a time, "
-        f"peak {machine.peak_flops:.3g} FLOP/s each, utilisation {machine.utilisation:.0%} assumed.",
+        f"{shared} runs serve several figures. Time: {machine.name}, {machine.workers} at a time, {assumed}.",
         highlight=False,
     )
 

@@ -12,10 +12,12 @@ from ademamix.cli.options import (
     data_option,
     device_option,
     jobs_option,
+    ranks_option,
     repeat_option,
     runs_option,
     scale_option,
 )
+from ademamix.cli.torchrun import Training
 from ademamix.errors import UserError
 from ademamix.paper import runs as paper
 from ademamix.paper.setups import PAPER_HORIZON
@@ -26,7 +28,7 @@ from ademamix.store import Run, Store
 from ademamix.values import UnknownVariant
 
 
-@click.command(cls=Verb)
+@click.command(cls=Training)
 @click.option("--size", default="110M", show_default=True, help="A set-up of the paper: 110M, 330M, 1.3B.")
 @click.option("--optimizer", default="ademamix", show_default=True, help="By kind: adamw, ademamix, lion, …")
 @click.option(
@@ -45,6 +47,7 @@ from ademamix.values import UnknownVariant
 @scale_option
 @jobs_option
 @device_option
+@ranks_option
 @repeat_option
 @data_option
 @runs_option
@@ -57,6 +60,7 @@ def train(
     scale_name: str,
     jobs: int | None,
     device: str | None,
+    gpus_per_run: int | None,
     repeat_data: bool,
     data: Path,
     runs: Path,
@@ -80,7 +84,7 @@ def train(
     store.open()
     for each in needs:
         store.run(each.run.id).keep(each.keep)
-    code = train_all(planned, at, store, data, lambda: local(at, jobs, device), repeat_data)
+    code = train_all(planned, at, store, data, lambda: local(at, jobs, device, gpus_per_run), repeat_data)
     if code == 0:
         for each in needs:
             click.echo(result(store.run(each.run.id), str(at.validation_loss)))

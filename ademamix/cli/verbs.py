@@ -31,6 +31,7 @@ from ademamix.cli.options import (
 )
 from ademamix.cli.overrides import changeable
 from ademamix.cli.queue import VERBS, print_queue, queue_json
+from ademamix.cli.torchrun import Training
 from ademamix.errors import UserError
 from ademamix.plan import entries
 from ademamix.records import elsewhere, export, export_measurements, load_measurement, load_record
@@ -96,7 +97,7 @@ def plan(
         report.print_plan(planned, at)
 
 
-@cli.command()
+@cli.command(cls=Training)
 @figure_option
 @table_option
 @scale_option

@@ -8,16 +8,17 @@ from ademamix.errors import UserError
 from ademamix.scale import Scale
 
 
-def devices(at: Scale, jobs: int | None, asked: str | None = None) -> list[str]:
-    """One device name for each worker: GPUs where the scale is for them, otherwise cores.
+def devices(at: Scale, jobs: int | None, asked: str | None = None, ranks: int = 1) -> list[str]:
+    """One device name for each process: GPUs where the scale is for them, otherwise cores.
 
     Args:
         at: the scale.
-        jobs: workers; None: one for each GPU or core.
+        jobs: runs at a time; None: as many as there are GPUs or cores for.
         asked: 'cpu' or 'cuda', in place of the scale's own.
+        ranks: processes for each run; those of one run follow each other, each on a GPU of its own.
 
     Raises:
-        UserError: there is no GPU where one is needed.
+        UserError: there are no GPUs where they are needed, or fewer than one run is to have.
     """
     on_gpu = asked == "cuda" or (asked is None and at.device == "auto")
     gpus = count_gpus() if on_gpu else 0
@@ -27,9 +28,11 @@ def devices(at: Scale, jobs: int | None, asked: str | None = None) -> list[str]:
             f"{what}, and this machine shows none (nvidia-smi -L); --device cpu trains on cores instead"
         )
     if gpus:
-        return [f"cuda:{i % gpus}" for i in range(jobs or gpus)]
+        if ranks > gpus:
+            raise UserError(f"--gpus-per-run {ranks}: this machine shows {gpus}; ask for {gpus} or fewer")
+        return [f"cuda:{i % gpus}" for i in range((jobs or gpus // ranks) * ranks)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ["cpu"] * (jobs or cores)
+    return ["cpu"] * ((jobs or max(1, cores // ranks)) * ranks)
 
 
 def count_gpus() -> int:

@@ -1,4 +1,4 @@
-"""The launcher for this machine: one process for each run, one run for each worker.
+"""The launcher for this machine: one process for each run, or several; one run for each worker.
 
 A process of its own means that a crash, of whatever kind, ends one run and no other. Processes are
 forked from a server that has torch loaded, so that starting one costs milliseconds.
@@ -12,13 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import Schedule
+from ademamix.launch.team import Team
 from ademamix.store import Store
-from ademamix.training.job import FAILED, HELD, Job
+from ademamix.training.job import HELD, Job
 from ademamix.training.stop import Stop, catching
 
 TICK = 0.25  # seconds between looks at the workers
@@ -29,16 +30,21 @@ class Local:
     """Workers on this machine.
 
     Attributes:
-        devices: one name for each worker, such as ["cpu", "cpu"] or ["cuda:0", "cuda:1"].
-        threads: for each worker on a CPU.
+        devices: one name for each process, such as ["cpu", "cpu"] or ["cuda:0", "cuda:1"].
+        threads: for each process on a CPU.
+        ranks: processes that train one run together, on devices that follow each other in `devices`.
     """
 
     devices: Sequence[str]
     threads: int = 1  # runs side by side use the cores better than one run does
+    ranks: int = 1
 
     @property
     def workers(self) -> int:
-        return len(self.devices)
+        return len(self.devices) // self.ranks
+
+    def processes(self, job: Job) -> int:
+        return self.ranks
 
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
         """Train all jobs; returns when they are done, or have written checkpoints after a signal."""
@@ -63,8 +69,8 @@ class Local:
                         told = told or _tell(display, len(pool.running))
                     pool.wait()
                     display.tick()
-                    for job, exit_code in pool.ended():
-                        _settle(job, exit_code, schedule, store, display, stop)
+                    for team, exit_code in pool.ended():
+                        _settle(team, exit_code, schedule, store, display, stop)
             finally:  # no worker outlives its launcher, whatever went wrong here
                 pool.terminate()
                 pool.join()
@@ -89,13 +95,16 @@ def _tell(display: Display, running: int) -> bool:
     return True
 
 
-def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop) -> None:
+def _settle(
+    team: Team, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop
+) -> None:
     """Take note of a worker's end."""
+    job = team.job
     failed = exit_code not in (0, HELD) and not stop
     if exit_code == 0:
         schedule.succeeded(job)
     elif failed:
-        _explain(job, exit_code, store)
+        _explain(team, exit_code, store)
     display.ended(job, failed)
     if failed:
         for left_out in schedule.fail(job):
@@ -103,44 +112,42 @@ def _settle(job: Job, exit_code: int, schedule: Schedule, store: Store, display:
 
 
 class Pool:
-    """The worker processes that run at the moment, and the devices that are free."""
+    """The workers that train at the moment, and the devices that are free, as many as a run takes."""
 
     def __init__(self, of: Local, store: Store, data_root: Path, preload: Iterable[str]) -> None:
-        self.free = list(of.devices)
-        self.running: dict[str, tuple[Job, ForkServerProcess, str]] = {}
-        self._arguments = (store.root, data_root)
+        together = range(0, of.workers * of.ranks, of.ranks)
+        self.free = [tuple(of.devices[first : first + of.ranks]) for first in together]
+        self.running: dict[str, Team] = {}
+        self._places = (store.root, data_root)
         self._threads = of.threads
         self._context = fork_server(of.threads, preload)
 
     def start(self, job: Job) -> None:
-        device = self.free.pop()
-        arguments = (job, *self._arguments, device, self._threads)
-        process = self._context.Process(target=_child, args=arguments, daemon=False)
-        process.start()
-        self.running[job.spec.id] = (job, process, device)
+        team = Team(self._context, job, self._places, self.free.pop(), self._threads)
+        self.running[job.spec.id] = team
 
     def wait(self) -> None:
-        """Until a worker ends, a tick at most."""
-        wait([process.sentinel for _, process, _ in self.running.values()], timeout=TICK)
+        """Until a process ends, a tick at most."""
+        wait([sentinel for team in self.running.values() for sentinel in team.sentinels], timeout=TICK)
 
-    def ended(self) -> list[tuple[Job, int]]:
-        """The jobs whose workers have ended since the last look, with their exit codes."""
+    def ended(self) -> list[tuple[Team, int]]:
+        """The workers that have ended since the last look, with their exit codes."""
         found = []
-        for id, (job, process, device) in list(self.running.items()):
-            if not process.is_alive():
+        for id, team in list(self.running.items()):
+            if (code := team.ended()) is not None:
                 del self.running[id]
-                self.free.append(device)
-                found.append((job, process.exitcode if process.exitcode is not None else FAILED))
+                self.free.append(team.devices)
+                found.append((team, code))
         return found
 
     def terminate(self) -> None:
         """SIGTERM, which sets the workers' flags; a second one changes nothing."""
-        for _, process, _ in self.running.values():
-            process.terminate()
+        for team in self.running.values():
+            team.terminate()
 
     def join(self) -> None:
-        for _, process, _ in self.running.values():
-            process.join()
+        for team in self.running.values():
+            team.join()
 
 
 def fork_server(threads: int, preload: Iterable[str] = ()) -> ForkServerContext:
@@ -160,18 +167,15 @@ def fork_server(threads: int, preload: Iterable[str] = ()) -> ForkServerContext:
     return context
 
 
-def _child(job: Job, store_root: Path, data_root: Path, device: str, threads: int) -> None:
-    from ademamix.training.worker import work
+def _explain(team: Team, exit_code: int, store: Store) -> None:
+    """Leave a reason for a worker that ended without giving one, such as by a signal of its own.
 
-    raise SystemExit(work(job, store_root, data_root, device, threads))
-
-
-def _explain(job: Job, exit_code: int, store: Store) -> None:
-    """Leave a reason for a worker that ended without giving one, such as by a signal of its own."""
-    run = store.run(job.spec.id)
-    if run.failure_path.exists():
+    What other ranks say of a run that has lost one is that they have lost it.
+    """
+    run = store.run(team.job.spec.id)
+    if run.failure_path.exists() and not (len(team.devices) > 1 and exit_code < 0):
         return
     number = -exit_code if exit_code < 0 else exit_code - 128
     why = f"was stopped by signal {number}" if number > 0 else f"ended with exit code {exit_code}"
     with suppress(OSError):  # such as a full disk, which the worker has then printed
-        run.fail(f"the worker {why}")
+        run.fail(f"{team.who} {why}")

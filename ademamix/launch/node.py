@@ -117,7 +117,7 @@ def joined_ranks(here: "JobEnvironment", device: str) -> Iterator[tuple["Ranks",
     import submitit
     import torch
 
-    from ademamix.training.ranks import ALONE, Ranks
+    from ademamix.training.ranks import ALONE, joined
 
     own = f"cuda:{here.local_rank}" if device == "cuda" else device
     if here.num_tasks == 1:
@@ -126,11 +126,8 @@ def joined_ranks(here: "JobEnvironment", device: str) -> Iterator[tuple["Ranks",
     submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
     if device == "cuda":
         torch.cuda.set_device(own)
-    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    try:
-        yield Ranks(here.global_rank, here.num_tasks), own
-    finally:
-        torch.distributed.destroy_process_group()
+    with joined(here.global_rank, here.num_tasks) as ranks:
+        yield ranks, own
 
 
 def progress(jobs: Sequence[Job], store: Store) -> dict[str, tuple[bool, int]]:

@@ -42,6 +42,10 @@ class Launcher(Protocol):
         """How many jobs it runs at a time."""
         ...
 
+    def processes(self, job: Job) -> int:
+        """How many processes train the job's run together."""
+        ...
+
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched: ...
 
 

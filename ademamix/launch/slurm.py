@@ -52,6 +52,9 @@ class OnCluster:
     def workers(self) -> int:
         return self.cluster.max_queued
 
+    def processes(self, job: Job) -> int:
+        return self.cluster.resources(job.spec.model, self.at).ranks
+
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
         """Send what is missing; with `wait`, again and again until all is done, failed or given up."""
         return self.launch_fed(jobs, store, data_root, display, lambda _: ())

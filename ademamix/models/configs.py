@@ -13,6 +13,7 @@ class ModelConfig(Variant):
     """A network: its sizes, what it costs, and how it is built."""
 
     FAMILY: ClassVar[str] = "model"
+    COMPILES: ClassVar[bool] = False  # torch.compile makes one graph of it and its task's loss
 
     kind: str
 

@@ -1,6 +1,6 @@
 """The paper's language model, a decoder-only Transformer (appendix B.1): its sizes and what it costs."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -18,6 +18,8 @@ class TransformerConfig(TextModelConfig):
 
     `init_std`: of the initial weights, 0.02 at the paper's width; it goes with the inverse root of the width.
     """
+
+    COMPILES: ClassVar[bool] = True
 
     kind: Literal["transformer"] = "transformer"
     width: Steps

@@ -108,6 +108,7 @@ class LanguageModel(Setup):
             sequence=self.sequence,
             seed=0,
             precision="bf16",
+            compiled=self.model.COMPILES,
             clipping=self.clipping,
         )
 

@@ -1,7 +1,7 @@
 """The task of a `LanguageRun`: windows of tokens, next-token cross-entropy, losses on held-out text."""
 
 from collections.abc import Callable, Sequence
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ademamix import models
 from ademamix.data.locate import ensure
+from ademamix.data.next_batch import NextBatch
 from ademamix.data.sampler import Ahead, order
 from ademamix.data.tokens import Tokens
 from ademamix.errors import UserError
@@ -41,6 +42,10 @@ class LanguageTask:
         self.train = self.tokens.split("train", spec.sequence)
         self._order = Ahead(spec.seed, spec.batch, len(self.train))
         self._held: dict[Quantity, list[Tensor]] = {}  # what quantities are measured on, read once
+        # A GPU is fed while it works; on a CPU a thread would take the time that it saves.
+        self._next = (
+            NextBatch(self._pinned, partial(torch.cuda.set_device, device)) if _is_gpu(device) else None
+        )
 
     @property
     def digest(self) -> str:
@@ -54,7 +59,15 @@ class LanguageTask:
         fork = self.spec.fork
         if fork and fork.inject is not None and t == fork.step + 1:
             return self.reserve(fork.inject)[rows]
-        return self._to_device(self.train.read(self._order.of(t)[rows]))
+        if self._next:
+            return self._next(t, rows).to(self.device, non_blocking=True)
+        return self._to_device(self._windows(t, rows))
+
+    def _windows(self, t: int, rows: slice) -> np.ndarray:
+        return self.train.read(self._order.of(t)[rows])
+
+    def _pinned(self, t: int, rows: slice) -> Tensor:
+        return torch.from_numpy(self._windows(t, rows)).pin_memory()
 
     def split(self, batch: Tensor, size: int) -> Sequence[tuple[Tensor, int]]:
         return [(part, len(part)) for part in batch.split(size)]
@@ -127,6 +140,8 @@ class LanguageTask:
 
     def _to_device(self, windows: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(windows)
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True) if _is_gpu(self.device) else tensor
+
+
+def _is_gpu(device: torch.device) -> bool:
+    return device.type == "cuda"

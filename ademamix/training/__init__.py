@@ -7,6 +7,8 @@
 - `observe.py`     measuring quantities without changing a bit
 - `log.py`         the running means of the loss, and metrics.jsonl
 - `checkpoint.py`  checkpoints that are whole or are not used
+- `loss.py`        model and loss as one: eager or compiled, over one process or several
+- `garbage.py`     when Python's garbage is collected
 - `ranks.py`       the processes that train one run together
 - `stop.py`        signals, read at the step boundary
 - `timing.py`      seconds per update, measured side by side

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ademamix.errors import UserError
 from ademamix.plan import Entry, Forks
 from ademamix.scale import Scale
 from ademamix.spec import Observe, RunSpec
@@ -38,6 +39,16 @@ class Job:
     def first_step(self) -> int:
         """The step the run starts from: 0, or the fork's."""
         return self.spec.first_step
+
+
+def refuse_uneven(batch: int, ranks: int) -> None:
+    """Raise UserError where the processes that train a run would not have equal shares of its batch."""
+    if batch % ranks:
+        fitting = max(n for n in range(1, ranks) if batch % n == 0)
+        raise UserError(
+            f"a batch of {batch} cannot be split evenly among {ranks} processes for one run; "
+            f"{fitting} would do (--gpus-per-run, or tasks and gpus of the cluster file)"
+        )
 
 
 def job_of(entry: Entry, scale: Scale) -> Job:

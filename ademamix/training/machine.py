@@ -1,16 +1,15 @@
 """What a record says of the machine that trained a run."""
 
-import os
 import platform
 import time
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ademamix import __version__
 from ademamix.checkout import commit
+from ademamix.rates import processor_here
 
 
 @cache
@@ -32,8 +31,4 @@ def machine(device: torch.device) -> dict[str, Any]:
 def _processor(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or os.uname().machine
+    return processor_here()

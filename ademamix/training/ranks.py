@@ -1,15 +1,16 @@
 """The processes that train one run together, of which this is one; alone, everything here does nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
-from torch import Tensor
-
-from ademamix.errors import UserError
+from torch import Tensor, distributed
 
 T = TypeVar("T")
+PATIENCE = timedelta(hours=2)  # the others wait while the first rank evaluates, or writes a checkpoint
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Ranks:
 
     Attributes:
         rank: its number, from 0; rank 0 logs and saves.
-        size: how many there are; with more than one, torch.distributed is initialised.
+        size: how many there are; with more than one, torch.distributed is initialised (`joined`).
     """
 
     rank: int = 0
@@ -29,37 +30,66 @@ class Ranks:
         return self.rank == 0
 
     def rows(self, batch: int) -> slice:
-        """This rank's samples of a batch; ranks differ by at most one sample."""
-        start, end = (batch * r // self.size for r in (self.rank, self.rank + 1))
-        return slice(start, end)
+        """This rank's samples of a batch, which `size` divides."""
+        share = batch // self.size
+        return slice(share * self.rank, share * (self.rank + 1))
+
+    def agreeing(self, flag: bool) -> Callable[[], bool]:
+        """Ask whether any rank says so; what is returned waits for the answer, which is the same for all.
+
+        The question travels between hosts, beside whatever the devices do meanwhile.
+        """
+        if self.size == 1:
+            return lambda: flag
+        told = torch.tensor(float(flag))
+        asked = distributed.all_reduce(told, distributed.ReduceOp.MAX, async_op=True)
+
+        def answer() -> bool:
+            asked.wait()
+            return bool(told)
+
+        return answer
 
     def agree(self, flag: bool) -> bool:
         """Whether any rank says so, which all then know."""
-        if self.size == 1:
-            return flag
-        on = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
-        told = torch.tensor(float(flag), device=on)
-        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-        return bool(told)
+        return self.agreeing(flag)()
 
     def share(self, value: T) -> T:
         """What the first rank says: what it finds in the store holds for all of them."""
         if self.size == 1:
             return value
         told = [value]
-        torch.distributed.broadcast_object_list(told)
+        distributed.broadcast_object_list(told)
         return told[0]
 
-    def refuse_more_than(self, batch: int) -> None:
-        """Raise UserError where ranks would have no sample of a batch."""
-        if self.size > batch:
-            raise UserError(f"a batch of {batch} cannot be split among {self.size} processes; ask for fewer")
-
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """The sum over ranks, in place."""
+    def average(self, tensor: Tensor) -> None:
+        """The mean over ranks, in place."""
         if self.size > 1:
-            for tensor in tensors:
-                torch.distributed.all_reduce(tensor)
+            distributed.all_reduce(tensor)
+            tensor /= self.size
 
 
 ALONE = Ranks()
+
+
+@contextmanager
+def joined(rank: int, size: int, meet: str = "env://") -> Iterator[Ranks]:
+    """This process as one of `size`, for as long as the block lasts.
+
+    Tensors on a CPU travel by gloo, those on GPUs by NCCL. Whoever trains on a GPU has made it the current
+    one (`torch.cuda.set_device`).
+
+    Args:
+        rank: the number of this process, from 0.
+        size: how many there are.
+        meet: where they find each other, as torch.distributed.init_process_group takes it.
+    """
+    if size == 1:
+        yield ALONE
+        return
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, init_method=meet, rank=rank, world_size=size, timeout=PATIENCE)
+    try:
+        yield Ranks(rank, size)
+    finally:
+        distributed.destroy_process_group()

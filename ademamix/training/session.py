@@ -13,6 +13,7 @@ from ademamix.quantities import Observed, Quantity
 from ademamix.store import CLOCK, Outcome, Row, Run
 from ademamix.tasks import Task
 from ademamix.training import checkpoint
+from ademamix.training.garbage import collect
 from ademamix.training.job import Job
 from ademamix.training.log import Metrics, rounded
 from ademamix.training.machine import machine
@@ -59,9 +60,10 @@ class Session:
     def step(self, stop: bool = False) -> None:
         """Make one update, log, observe, save what is due; when any rank is to `stop`, save in any case."""
         trainer, job = self.trainer, self.job
-        self.stopped = self.ranks.agree(stop)  # read once: what is saved and what ends must agree
+        agreed = self.ranks.agreeing(stop)  # read once: what is saved and what ends must agree
         t = trainer.step + 1
         trainer.update(t)
+        self.stopped = agreed()
         row = None
         # Lines are logged at multiples of log_every, wherever the run started, and at the last step.
         if t % job.log_every == 0 or t == job.until:
@@ -91,6 +93,7 @@ class Session:
         if self._metrics:
             self._metrics.sync()
             checkpoint.save(self.run, self.trainer.step, self.trainer.state())
+        collect()
         self._saved = self._since = time.monotonic()
 
     @property

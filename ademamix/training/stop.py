@@ -32,17 +32,17 @@ class Stop:
 class Asked:
     """Whether one run is to stop: its process is, or there is a file `stop` in its folder.
 
-    The file works where signals do not reach, and stays until somebody deletes it.
+    The file works where signals do not reach, and stays until somebody deletes it. None: only the process.
     """
 
-    def __init__(self, stop: Stop, file: Path) -> None:
+    def __init__(self, stop: Stop, file: Path | None) -> None:
         self.held = False
         self._stop = stop
         self._file = file
         self._next = 0.0
 
     def __bool__(self) -> bool:
-        if not self.held and time.monotonic() >= self._next:
+        if self._file and not self.held and time.monotonic() >= self._next:
             self.held = self._file.exists()
             self._next = time.monotonic() + LOOK
         return self.held or bool(self._stop)

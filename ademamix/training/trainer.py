@@ -16,6 +16,7 @@ from ademamix.spec import RunSpec
 from ademamix.tasks import Task
 from ademamix.training.job import Job
 from ademamix.training.log import LossBuffer
+from ademamix.training.loss import Loss
 from ademamix.training.observe import Observer
 from ademamix.training.ranks import ALONE, Ranks
 
@@ -29,6 +30,7 @@ class Trainer:
         self.ranks = ranks
         self.model: nn.Module = task.model().train()
         self.params = list(self.model.parameters())
+        self.loss = Loss(task, self.model, ranks, job.spec.compiled)
         self.optimizer: Optimizer = job.spec.optimizer.build(groups(self.model))
         self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
         self.step = 0
@@ -66,15 +68,18 @@ class Trainer:
     def _backward(self, t: int) -> Tensor:
         """Accumulate the gradient of the mean loss over the whole batch of update t; returns that loss."""
         batch = self.job.spec.batch
-        rows = self.ranks.rows(batch)
+        share = batch // self.ranks.size  # whose mean this rank computes; the ranks' are averaged
+        own = self.task.batch(t, self.ranks.rows(batch))
+        parts = self.task.split(own, self.job.micro_batch or share)
         losses = []
-        for part, count in self.task.split(self.task.batch(t, rows), self.job.micro_batch or batch):
-            with self._precision():
-                loss = self.task.loss(self.model, part) * (count / batch)
-            loss.backward()
+        for number, (part, count) in enumerate(parts, start=1):
+            with self.loss.averaging(last=number == len(parts)):
+                with self._precision():
+                    loss = self.loss(part) * (count / share)
+                loss.backward()
             losses.append(loss.detach())
         whole = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-        self.ranks.add_up([whole, *(p.grad for p in self.params if p.grad is not None)])
+        self.ranks.average(whole)
         return whole
 
     def _precision(self) -> AbstractContextManager[Any]:

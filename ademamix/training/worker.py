@@ -20,7 +20,8 @@ from ademamix.spec import Need, refuse_unobservable
 from ademamix.store import Outcome, Run, Store, missing
 from ademamix.tasks import Task
 from ademamix.training import checkpoint
-from ademamix.training.job import FAILED, HELD, Job
+from ademamix.training.garbage import collected_when_told
+from ademamix.training.job import FAILED, HELD, Job, refuse_uneven
 from ademamix.training.observe import refuse_unmeasurable, weights_needed
 from ademamix.training.ranks import ALONE, Ranks
 from ademamix.training.session import Session, observe_later
@@ -46,7 +47,7 @@ def work(
     store = Store(store_root)
     run = store.run(job.spec.id)
     with catching() if stop is None else nullcontext(stop) as stop:
-        asked = Asked(stop, run.stop_path)
+        asked = Asked(stop, run.stop_path if ranks.first else None)
         try:
             with ExitStack() as held:
                 if ranks.share(ranks.first and not _own(run, asked, held)):
@@ -58,7 +59,8 @@ def work(
         except OSError as error:
             _fail(run, one_line(error, {"--runs DIR": store_root, "--data DIR": data_root}), ranks)
         except Exception:
-            _fail(run, traceback.format_exc(), ranks)
+            if ranks.size == 1 or not run.failure():  # otherwise another rank has said why we lost it
+                _fail(run, traceback.format_exc(), ranks)
         return FAILED
 
 
@@ -98,7 +100,7 @@ def _train(
     ranks: Ranks = ALONE,
 ) -> None:
     refuse_unobservable(job.spec, job.observe)
-    ranks.refuse_more_than(job.spec.batch)
+    refuse_uneven(job.spec.batch, ranks.size)
     # Another launcher may have finished the run, or branches of it, since this one made its plan.
     need = Need(job.spec, job.until, job.keep, job.observe)
     done = ranks.first and (complete(need, job.forks, store) or _inherited(job, run, store))
@@ -114,7 +116,7 @@ def _train(
         return
     if ranks.first:
         run.reopen()
-    with Session(job, run, task, trainer, ranks) as session:
+    with collected_when_told(), Session(job, run, task, trainer, ranks) as session:
         while not (session.done or session.stopped):
             session.step(bool(stop))
         if session.done:

@@ -23,6 +23,10 @@ def test_a_worker_for_each_gpu_or_core(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices(scale("gpu"), 3) == ["cuda:0", "cuda:1", "cuda:0"]
     assert devices(scale("cpu"), 3) == ["cpu"] * 3
     assert devices(scale("cpu"), 1, "cuda") == ["cuda:0"]
+    assert devices(scale("gpu"), None, ranks=2) == ["cuda:0", "cuda:1"]
+    assert devices(scale("cpu"), 2, ranks=2) == ["cpu"] * 4
+    with pytest.raises(UserError, match="--gpus-per-run 3: this machine shows 2"):
+        devices(scale("gpu"), None, ranks=3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert set(devices(scale("gpu"), None, "cpu")) == {"cpu"}
     for name, asked in (("gpu", None), ("cpu", "cuda")):

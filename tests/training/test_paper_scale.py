@@ -21,7 +21,7 @@ from ademamix.training.trainer import Trainer
 from experiments.registry import figures
 from tests.experiments.test_figures import cli
 
-SHORT = ("batch=1", "sequence=64")  # all else is the paper's
+SHORT = ("batch=1", "sequence=64", "compiled=false")  # all else is the paper's
 
 
 def test_two_updates_of_figure_12(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Rates that `make bench` has measured on this machine, for estimates of hours. Imports no torch."""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from ademamix.checkout import checkout
+from ademamix.errors import UserError
+from ademamix.optimizers import OptimizerConfig
+from ademamix.scale import Scale
+from ademamix.spec import RunSpec
+from ademamix.store import read_json
+
+KINDS = ("adamw", "ademamix")  # the optimizers that are measured
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Tokens (or images) a second of one worker at a scale.
+
+    Attributes:
+        processor: on which they were measured, which is this machine's; '' when none were.
+        found: (set-up, 'adamw' or 'ademamix') → the rate.
+    """
+
+    processor: str = ""
+    found: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    def of(self, size: str, spec: RunSpec) -> float | None:
+        """That of a run of a set-up; None where none was measured.
+
+        An optimizer counts as AdEMAMix when it has a slow EMA, otherwise as AdamW.
+        """
+        slow = OptimizerConfig.member(spec.optimizer.kind).HAS_SLOW_EMA
+        return self.found.get((size, "ademamix" if slow else "adamw"))
+
+
+def measured(at: Scale, folder: Path | None = None) -> Rates:
+    """What was measured on the device that a scale trains on here.
+
+    `folder`: of results; by default benchmarks/results of the checkout.
+    """
+    device = "cpu" if at.device == "cpu" else "cuda"
+    path = (folder or checkout() / "benchmarks" / "results") / f"training-{device}.json"
+    if not path.exists():
+        return Rates()
+    result = read_json(path)
+    try:
+        processor = str(result["machine"]["processor"])
+        runs = [run for run in result["runs"] if run["scale"] == at.name]
+        rates = {
+            (str(run["size"]), kind): float(run[kind]["tokens per second"])
+            for run in runs
+            for kind in KINDS
+            if kind in run  # otherwise it did not fit in the memory
+        }
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path} is not a result of 'make bench'; measure again, or delete it") from None
+    here = processor_here() if device == "cpu" else gpu_here()
+    return Rates(processor, rates) if rates and processor == here else Rates()
+
+
+def processor_here() -> str:
+    """The name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or os.uname().machine
+
+
+@cache
+def gpu_here() -> str:
+    """The name of this machine's first GPU, as torch calls it; '' where there is none."""
+    if not shutil.which("nvidia-smi"):
+        return ""
+    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines() if done.returncode == 0 else []
+    return lines[0].strip() if lines else ""

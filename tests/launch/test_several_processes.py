@@ -1,0 +1,208 @@
+"""Several processes for one run, as users start them: by the local launcher, and by torchrun."""
+
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ademamix.checkout import checkout
+from ademamix.launch.local import Local
+from ademamix.launch.protocol import Launched
+from ademamix.spec import RunSpec
+from ademamix.store import Store
+from ademamix.training.worker import work
+from tests.launch.contract import Contract, Make, Recorder, in_process, job
+
+PATIENCE = 240.0
+BATCH = 4  # of a run of scale smoke, whose own does for two processes only
+
+
+class TestTwoForEachRun(Contract):
+    """All that a launcher has to do, with two processes for each run; losses are equal but for rounding."""
+
+    @pytest.fixture
+    def make(self, monkeypatch: pytest.MonkeyPatch) -> Make:
+        from tests.launch import contract
+
+        monkeypatch.setattr(contract, "in_process", lambda *args: pytest.approx(in_process(*args), rel=1e-5))
+        return lambda: Local(["cpu", "cpu"], 1, ranks=2)
+
+
+def ranks_of(launcher: int) -> list[int]:
+    """The processes that train, which have the launcher's fork server for a parent."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, parent = int(stat.parent.name), _parent(int(stat.parent.name))
+            if _parent(parent) == launcher and (stat.parent / "cmdline").read_bytes():
+                found.append(pid)
+        except (OSError, ValueError, IndexError):
+            continue
+    return sorted(found)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def until(what: str, test: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not test():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+class Quiet(Recorder):
+    def stopping(self, running: int) -> None:
+        pass
+
+
+def main(path: str) -> None:
+    """A launcher in a process of its own; prints what came of it."""
+    one, root, data = pickle.loads(Path(path).read_bytes())
+    done = Local(["cpu", "cpu"], 1, ranks=2).launch([one], Store(root), data, Quiet())
+    print(len(done.failed), len(done.pending), done.exit_code)
+
+
+class Started:
+    """A launcher in a process of its own, that trains a run which takes a while."""
+
+    def __init__(self, spec: RunSpec, root: Path, data: Path) -> None:
+        self.job = replace(job(spec), until=4000, checkpoint_seconds=0.2)
+        self.run = Store(root).run(spec.id)
+        path = root.parent / f"{root.name}.pickle"
+        path.write_bytes(pickle.dumps((self.job, root, data)))
+        code = f"from tests.launch.test_several_processes import main; main({str(path)!r})"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=checkout(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def saved(self) -> int:
+        return max(self.run.checkpoint_steps(), default=0)
+
+    def ended(self) -> list[int]:
+        """How many failed, how many are pending, the exit code."""
+        out, errors = self.process.communicate(timeout=PATIENCE)
+        assert out, errors
+        return [int(word) for word in out.split()[-3:]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_one_rank_killed_ends_all_and_the_next_call_goes_on(
+    rank: int, tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    started = Started(adamw_spec, tmp_path / "store", data_root)
+    until("a checkpoint is there", lambda: started.saved() > 0)
+    both = ranks_of(started.process.pid)
+    assert len(both) == 2
+    os.kill(both[rank], signal.SIGKILL)
+    assert started.ended() == [1, 0, 0]
+    assert re.fullmatch(r"rank [01] of 2 was stopped by signal 9", started.run.failure())
+    assert not [pid for pid in both if Path(f"/proc/{pid}/exe").exists()]
+    step = started.saved()
+    assert step > 0
+    _goes_on(started, step, tmp_path, data_root)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals a whole session")
+def test_ctrl_c_stops_all_ranks_at_one_step(tmp_path: Path, data_root: Path, adamw_spec: RunSpec) -> None:
+    """As a terminal sends it: to every process there is."""
+    started = Started(adamw_spec, tmp_path / "store", data_root)
+    until("it trains", lambda: started.saved() > 0)
+    os.killpg(started.process.pid, signal.SIGINT)
+    assert started.ended() == [0, 1, 128 + signal.SIGINT]
+    assert not started.run.failure()
+    _goes_on(started, started.saved(), tmp_path, data_root)
+
+
+def test_a_file_stops_all_ranks(tmp_path: Path, data_root: Path, adamw_spec: RunSpec) -> None:
+    started = Started(adamw_spec, tmp_path / "store", data_root)
+    until("it trains", lambda: started.saved() > 0)
+    started.run.stop_path.touch()
+    assert started.ended() == [0, 1, 0]
+    assert not started.run.failure()
+    started.run.stop_path.unlink()
+    _goes_on(started, started.saved(), tmp_path, data_root)
+
+
+def _goes_on(started: Started, step: int, tmp_path: Path, data_root: Path) -> None:
+    """The next call trains from the checkpoint on, and comes to what one process comes to."""
+    end = step + 40
+    short = replace(started.job, until=end, keep=frozenset({end}))
+    before = {row["step"]: row for row in started.run.metrics() if (row["step"] or 0) <= step}
+    done = Local(["cpu", "cpu"], 1, ranks=2).launch([short], Store(tmp_path / "store"), data_root, Recorder())
+    assert done == Launched()
+    rows = {row["step"]: row for row in started.run.metrics()}
+    assert before.items() <= rows.items()  # it did not begin anew
+    straight = tmp_path / "straight"
+    assert work(short, straight, data_root, "cpu", 1) == 0
+    expected = {row["step"]: row["loss"] for row in Store(straight).run(started.run.id).metrics()}
+    assert {t: row["loss"] for t, row in rows.items()} == pytest.approx(expected, rel=1e-2)
+
+
+# --- the command line
+
+TRAIN = ("train", "--scale", "smoke", "--optimizer", "adamw", "--set", f"batch={BATCH}")
+
+
+def called(
+    words: Sequence[object], runs: Path, before: Sequence[str] = ()
+) -> "subprocess.CompletedProcess[str]":
+    command = [*before, "-m", "ademamix", *map(str, words), "--runs", str(runs)]
+    return subprocess.run([sys.executable, *command], cwd=checkout(), capture_output=True, text=True,
+                          timeout=PATIENCE)  # fmt: skip
+
+
+def losses(runs: Path) -> list[float | None]:
+    (run,) = Store(runs).runs()
+    assert run.status()[0] == "finished"
+    return [row["loss"] for row in run.metrics() if "loss" in row]
+
+
+def test_the_command_line_under_torchrun_and_alone(tmp_path: Path) -> None:
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    found = {
+        "one": called(TRAIN, tmp_path / "one"),
+        "two": called([*TRAIN, "--gpus-per-run", 2], tmp_path / "two"),
+        "torchrun": called(TRAIN, tmp_path / "torchrun", torchrun),
+    }
+    for done in found.values():
+        assert done.returncode == 0, done.stderr
+    assert found["torchrun"].stdout.count("validation_loss") == 1  # the first process alone speaks
+    for name in ("two", "torchrun"):
+        assert losses(tmp_path / name) == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--gpus-per-run", 3], f"a batch of {BATCH} cannot be split evenly among 3 processes for one run"),
+        (
+            ["--gpus-per-run", 2, "--device", "cuda"],
+            "--device cuda was asked for, and this machine shows none",
+        ),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_anything_is_trained(
+    more: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    done = called([*TRAIN, *more], tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*/spec.json"))
