@@ -88,11 +88,6 @@ class Selection:
     settings: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
 
-    @property
-    def is_all(self) -> bool:
-        """Whether it leaves nothing out."""
-        return self == Selection()
-
     @cached_property
     def known(self) -> dict[str, dict[str, Wanted]]:
         """Run → scale → what its figures want of it."""

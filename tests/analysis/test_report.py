@@ -8,7 +8,8 @@ import pytest
 
 from ademamix.checkout import checkout
 from analysis.report.facts import embedded
-from analysis.report.write import interval, write_report
+from analysis.report.words import interval
+from analysis.report.write import write_report
 from experiments import registry
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
