@@ -5,7 +5,7 @@ const find = (id) => document.getElementById(id);
 const plot = find("plot"), form = find("controls"), fields = form.elements;
 const hidden = new Set();
 let data = JSON.parse(find("data").textContent);
-let curves = [], xAxis = null, marks = [], cursor = null, lit = null, drag = null;
+let curves = [], stops = [], xAxis = null, marks = {}, cursor = null, lit = null, drag = null, width = 0;
 
 const boxes = () => [...document.querySelectorAll("#lines input[type=checkbox]")];
 const number = (name) => (fields[name].value === "" ? null : Number(fields[name].value));
@@ -74,13 +74,15 @@ function draw() {
     const found = points(run);
     return found && found.x.length ? [{ run, ...found, drawn: weight ? smooth(found.values, weight) : found.values }] : [];
   });
-  const width = Math.max(280, plot.clientWidth), right = width - RIGHT, bottom = HEIGHT - BOTTOM;
+  width = Math.max(280, plot.clientWidth);
+  const right = width - RIGHT, bottom = HEIGHT - BOTTOM;
   plot.replaceChildren();
   const svg = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, "aria-hidden": "true" }, plot);
   const range = extent(curves.map((curve) => curve.x), (x) => !logX || x > 0);
   if (!range) {
     element("text", { x: LEFT, y: 40 }, svg).textContent = "none of the runs shown has this quantity over this axis";
     xAxis = null;
+    stops = [];
     return point(null);
   }
   let [low, high] = [number("from") ?? range[0], number("to") ?? range[1]];
@@ -109,16 +111,13 @@ function draw() {
     element("path", { class: "curve", d: line(curve, curve.drawn, yAxis, low, high, logX, logY) }, group);
   }
   marks = { layer: element("g", {}, svg), yAxis, bottom, inside };
+  // The places where any curve shown has a point, in order: the cursor goes from one to the next.
+  const places = new Set(curves.flatMap((curve) => curve.x).filter((x) => x >= low && x <= high));
+  stops = [...places].sort((a, b) => a - b);
   plot.setAttribute("aria-valuemin", low);
   plot.setAttribute("aria-valuemax", high);
   light(lit);
   point(cursor === null ? null : Math.min(high, Math.max(low, cursor)));
-}
-// The places where any curve shown has a point, in order.
-function stops() {
-  const found = new Set();
-  for (const curve of curves) for (const x of curve.x) if (x >= xAxis.low && x <= xAxis.high) found.add(x);
-  return [...found].sort((a, b) => a - b);
 }
 // Put the cursor at x; null: take it away, the table then has the last values.
 function point(x) {
@@ -156,17 +155,22 @@ function light(id) {
   lit = id;
   for (const group of marks.inside?.children ?? []) group.classList.toggle("dim", id !== null && group.dataset.run !== id);
 }
+// Records keep no clock: the axis of seconds is offered where any run has one.
+function offer() {
+  const clock = data.runs.some((run) => run.columns.seconds);
+  for (const option of fields.over.options) option.hidden = option.disabled = option.value === "seconds" && !clock;
+}
 function look(low, high) {
   [fields.from.value, fields.to.value] = low === null ? ["", ""] : [low, high];
   draw();
 }
 function pixel(event) {
-  return (event.clientX - plot.getBoundingClientRect().left) * (Math.max(280, plot.clientWidth) / plot.clientWidth);
+  return (event.clientX - plot.getBoundingClientRect().left) * (width / plot.clientWidth);
 }
 function nearest(x) {
-  const all = stops(), i = before(all, x);
-  if (i < 0) return all[0] ?? null;
-  return i + 1 < all.length && all[i + 1] - x < x - all[i] ? all[i + 1] : all[i];
+  const i = before(stops, x);
+  if (i < 0) return stops[0] ?? null;
+  return i + 1 < stops.length && stops[i + 1] - x < x - stops[i] ? stops[i + 1] : stops[i];
 }
 plot.addEventListener("pointermove", (event) => {
   if (!xAxis) return;
@@ -187,11 +191,11 @@ plot.addEventListener("pointerup", (event) => {
 plot.addEventListener("dblclick", () => look(null));
 plot.addEventListener("keydown", (event) => {
   if (!xAxis) return;
-  const all = stops(), last = all.length - 1, i = cursor === null ? -1 : before(all, cursor), by = event.shiftKey ? 10 : 1;
+  const last = stops.length - 1, i = cursor === null ? -1 : before(stops, cursor), by = event.shiftKey ? 10 : 1;
   const to = { ArrowRight: i + by, ArrowUp: i + by, ArrowLeft: i < 0 ? last : i - by, ArrowDown: i < 0 ? last : i - by,
     PageUp: i + 10, PageDown: i < 0 ? last : i - 10, Home: 0, End: last }[event.key];
   if (event.key === "Escape") look(null);
-  else if (to !== undefined) point(all[Math.min(last, Math.max(0, to))] ?? null);
+  else if (to !== undefined) point(stops[Math.min(last, Math.max(0, to))] ?? null);
   else return;
   event.preventDefault();
 });
@@ -218,7 +222,6 @@ for (const [on, off] of [["pointerover", "pointerout"], ["focusin", "focusout"]]
 }
 // Browsers keep the state of boxes when a page is loaded again.
 for (const box of boxes()) if (!box.checked) hidden.add(box.value);
-for (const option of fields.over.options)
-  option.hidden = option.disabled = option.value === "seconds" && !data.runs.some((run) => run.columns.seconds);
-new ResizeObserver(draw).observe(plot);
+offer();
 draw();
+new ResizeObserver(() => { if (plot.clientWidth !== width && plot.clientWidth >= 280) draw(); }).observe(plot);

@@ -17,8 +17,7 @@ function adopt(text) {
   fields.quantity.replaceChildren(...document.importNode(offered, true).childNodes);
   if ([...fields.quantity.options].some((option) => option.value === chosen)) fields.quantity.value = chosen;
   data = JSON.parse(page.getElementById("data").textContent);
-  for (const option of fields.over.options)
-    option.hidden = option.disabled = option.value === "seconds" && !data.runs.some((run) => run.columns.seconds);
+  offer();
   if (focused) find(focused)?.focus({ preventScroll: true });
   draw();
   return page.getElementById("live").textContent;
