@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ademamix.checkout import checkout
+from ademamix.errors import UserError
 from analysis.report.facts import embedded
 from analysis.report.words import interval
 from analysis.report.write import write_report
@@ -89,6 +90,14 @@ def test_drawings_in_one_page_keep_their_own_ids(tmp_path: Path) -> None:
         '<svg viewBox="0 0 9 9"><g id="figure-01-p"/><use xlink:href="#figure-01-p"/>'
         '<g clip-path="url(#figure-01-p)"/></svg>'
     )
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'<svg width="9pt"><g>'])
+def test_a_damaged_drawing_breaks_no_page(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.svg is damaged; draw it again"):
+        embedded(path, "a")
 
 
 def test_intervals_say_what_they_are() -> None:
