@@ -83,7 +83,7 @@ def server(page: LivePage, port: int) -> ThreadingHTTPServer:
                 return self._send(404, b"there is only /")
             try:
                 tag, text = page.now()
-            except UserError as problem:
+            except (UserError, OSError) as problem:  # a run that somebody deletes meanwhile
                 return self._send(503, str(problem).encode())
             if self.headers.get("If-None-Match") == tag:
                 return self._send(304, b"", tag)

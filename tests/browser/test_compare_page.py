@@ -181,6 +181,24 @@ def test_the_live_page_follows_runs(
     assert {address for address in found.requests if not address.startswith("data:")} == {url}
 
 
+def test_a_live_page_begins_before_its_runs(opened: Opener, tmp_path: Path, ademamix_spec: RunSpec) -> None:
+    """With nothing to show yet it waits, then shows first what people look at first."""
+    store = Store(tmp_path)
+    with server(LivePage(lambda read: [(read(one), "") for one in store.runs()], "Runs, live"), 0) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        page = opened(f"http://127.0.0.1:{serving.server_port}/").page
+        assert "none of the runs shown" in page.locator("#plot").text_content()
+        run = store.run(ademamix_spec.id)
+        run.begin(ademamix_spec)
+        run.write_metrics([{"step": 2, "loss": 1.5, "validation_loss:8": 1.25, "beta3": 0.9}])
+        page.locator("#lines .value", has_text="1.25").wait_for()
+        assert page.get_by_label("quantity").input_value() == "validation_loss:8"
+        page.get_by_label("quantity").select_option("loss")
+        run.write_metrics([{"step": 2, "loss": 0.75, "grad_norm": 1.0}])
+        page.locator("#lines .value", has_text="0.75").wait_for()
+        serving.shutdown()
+
+
 def test_a_live_page_says_that_its_server_has_ended(opened: Opener, tmp_path: Path) -> None:
     with server(LivePage(lambda read: [], "Runs, live"), 0) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()

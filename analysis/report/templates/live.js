@@ -13,9 +13,10 @@ function adopt(text) {
     old.querySelectorAll("details").forEach((one, i) => (one.open = open[i]));
   }
   for (const box of boxes()) box.checked = !hidden.has(box.value);
+  // Options that are moved one by one would each be the chosen one for a moment, and the last would stay.
   const chosen = fields.quantity.value, offered = page.querySelector("[name=quantity]");
-  fields.quantity.replaceChildren(...document.importNode(offered, true).childNodes);
-  if ([...fields.quantity.options].some((option) => option.value === chosen)) fields.quantity.value = chosen;
+  fields.quantity.innerHTML = offered.innerHTML;
+  fields.quantity.value = [...fields.quantity.options].some((option) => option.value === chosen) ? chosen : offered.value;
   data = JSON.parse(page.getElementById("data").textContent);
   offer();
   if (focused) find(focused)?.focus({ preventScroll: true });
@@ -30,11 +31,11 @@ async function refresh() {
     if (answer.status === 200) {
       running = adopt(await answer.text());
       tag = answer.headers.get("ETag") ?? "";
-    }
-    news.textContent = answer.ok || answer.status === 304
-      ? `${running} Last looked at ${new Date().toLocaleTimeString()}.` : `The server says ${answer.status}: ${answer.statusText}`;
-  } catch {
-    news.textContent = "ademamix watch has ended; the page shows what it last had.";
+    } else if (answer.status !== 304) throw new Error(await answer.text());
+    news.textContent = `${running} Last looked at ${new Date().toLocaleTimeString()}.`;
+  } catch (problem) {
+    const gone = problem instanceof TypeError; // what fetch throws where nobody answers
+    news.textContent = `${gone ? "ademamix watch has ended" : problem.message}; the page shows what it last had.`;
   }
   setTimeout(refresh, 1000 * Number(news.dataset.every));
 }
