@@ -221,9 +221,10 @@ def test_a_taken_port_is_one_line(served: int, store: Store) -> None:
     )
 
 
-def test_ctrl_c_ends_watching_quietly(store: Store) -> None:
+def test_watching_keeps_runs_that_leave_the_state_and_ends_quietly(store: Store, adamw_spec: RunSpec) -> None:
+    other = adamw_spec.reseeded(1)
     watching = subprocess.Popen(
-        [sys.executable, "-m", "ademamix", "watch", "--runs", str(store.root)],
+        [sys.executable, "-m", "ademamix", "watch", "--state", "failed", "--runs", str(store.root)],
         cwd=checkout(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -235,13 +236,22 @@ def test_ctrl_c_ends_watching_quietly(store: Store) -> None:
         assert watching.stdout is not None
         found = re.match(r"http://127\.0\.0\.1:(\d+)/", watching.stdout.readline())
         assert found
-        assert asked(int(found[1])).status == 200
+        assert _rows_of(int(found[1])) == [(other.id, "failed")]
+        store.run(other.id).finish(Outcome("finished", 4, {}, 1.0))
+        assert _rows_of(int(found[1])) == [(other.id, "finished")]
         watching.send_signal(signal.SIGINT)
         _, errors = watching.communicate(timeout=60)
     finally:
         watching.kill()
     assert watching.returncode == 0
     assert errors.strip() == ""
+
+
+def _rows_of(port: int) -> list[tuple[str, str]]:
+    """Run and state of every row of the table of a page that is served."""
+    text = asked(port).read().decode()
+    rows = re.findall(r'<tr data-run="(\w+)">(.*?)</tr>', text, re.S)
+    return [(id, re.findall(r"<td>(\w+)", row)[0]) for id, row in rows]
 
 
 def test_the_page_of_a_sweep(tmp_path: Path) -> None:
