@@ -47,7 +47,8 @@ class Opener:
 
     def __call__(self, url: str, phone: bool = False, dark: bool = False) -> Opened:
         size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
-        context = self.browser.new_context(viewport=size, color_scheme="dark" if dark else "light")
+        scheme = "dark" if dark else "light"
+        context = self.browser.new_context(viewport=size, color_scheme=scheme, has_touch=phone)
         self.contexts.append(context)
         found = Opened(context.new_page())
         found.page.on("console", lambda said: said.type == "error" and found.errors.append(said.text))

@@ -61,6 +61,7 @@ def test_the_cursor_shows_the_csvs_values(opened: Opener, page: Path, needs: dic
         rows = list(csv.DictReader(file))
     found = opened(page.as_uri()).page
     found.locator("[name=quantity]").select_option(str(scale("cpu").validation_loss))
+    found.get_by_label("smoothing").fill("0.9")  # of what is drawn, not of what is said
     plot = found.locator("#plot")
     plot.focus()
     steps = [float(row["x"]) for row in rows]
@@ -88,6 +89,13 @@ def test_pointing_shows_values_and_dots(opened: Opener, page: Path, needs: dict[
     found.locator("h1").hover()
     assert found.locator("#at").text_content() == "last value"
     assert found.locator("#plot .dot").count() == 0
+
+
+def test_a_fingers_cursor_stays(opened: Opener, page: Path, needs: dict[str, Any]) -> None:
+    found = opened(page.as_uri(), phone=True).page
+    found.locator("#plot").tap()
+    assert re.match(r"at [\d,]+$", found.locator("#at").text_content() or "")
+    assert found.locator("#plot .dot").count() == len(needs)
 
 
 def test_what_is_chosen_is_drawn(opened: Opener, page: Path, needs: dict[str, Any]) -> None:

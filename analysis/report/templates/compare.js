@@ -179,8 +179,12 @@ plot.addEventListener("pointermove", (event) => {
   if (drag !== null && Math.abs(at - drag) > 8)
     element("rect", { class: "chosen", x: Math.min(at, drag), y: TOP, width: Math.abs(at - drag), height: marks.bottom - TOP }, marks.layer);
 });
-plot.addEventListener("pointerdown", (event) => { if (event.pointerType === "mouse" && event.button === 0) drag = pixel(event); });
-plot.addEventListener("pointerleave", () => { drag = null; point(null); });
+plot.addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "mouse" && event.button === 0) drag = pixel(event);
+  if (event.pointerType !== "mouse" && xAxis) point(nearest(xAxis.from(pixel(event))));
+});
+// A finger is lifted to read what is under it: its cursor stays.
+plot.addEventListener("pointerleave", (event) => { drag = null; if (event.pointerType === "mouse") point(null); });
 plot.addEventListener("pointerup", (event) => {
   const start = drag, end = pixel(event);
   drag = null;
