@@ -50,7 +50,10 @@ def compare(selection: Selection, out: Path | None, runs: Path) -> None:
         raise UserError(f"no such runs in {runs}; 'ademamix runs' lists those there are")
     if not selection.ids:  # named ones stand in the order of their naming
         found.sort(key=lambda run: inf if run.loss[1] is None else run.loss[1])
-    write_compare(Comparison(found, [run.size for run in found]), "Runs compared", path)
+    try:
+        write_compare(Comparison(found, [run.size for run in found]), "Runs compared", path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; name another with --out FILE") from None
     click.echo(path)
 
 

@@ -154,6 +154,14 @@ def test_the_verb_names_runs_or_chooses_them(store: Store, tmp_path: Path, adamw
     assert none.stderr == f"ademamix: no such runs in {store.root}; 'ademamix runs' lists those there are\n"
 
 
+def test_a_page_that_cannot_be_written_is_one_line(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = cli("compare", "--runs", str(store.root), "--out", str(tmp_path / "file" / "page.html"))
+    assert done.returncode == 1
+    assert "name another with --out FILE" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def begun(store: Store, spec: RunSpec) -> Run:
     run = store.run(spec.id)
     run.begin(spec)
