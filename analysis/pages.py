@@ -1,4 +1,4 @@
-"""The generated pages, from the registry and claims.json: status, verdicts, gallery."""
+"""The generated pages, from the registry and claims.json: status, verdicts, gallery, report."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,6 +19,8 @@ BEGIN, END = "<!-- generated: {} -->", "<!-- end: {} -->"
 
 def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str]:
     """Write what is stale, or only say so when `check`. Returns the names of the stale files."""
+    from analysis.report.write import report_pages  # which reads its verdicts with this module
+
     verdicts = read_verdicts(root / "figures")
     readme = root / "README.md"
     front = in_page(readme, "status", status_table(verdicts, contents, root))
@@ -28,6 +30,7 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
         root / "docs" / "results.md": results_page(verdicts, contents),
         root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
         root / "figures" / "claims.schema.json": json_schema(),
+        **report_pages(contents, root, root / "figures"),
     }
     pages = ArtifactPages(verdicts, contents, root)
     judged_tables = (table for table in contents.tables.values() if table.claims)

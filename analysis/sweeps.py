@@ -258,7 +258,7 @@ def write_report(space: Space, stated: str, rows: Sequence[Row], folder: Path) -
     noise = read_noise(checkout() / "figures" / space.scale.name / "noise.csv")
     results = Results(rows, noise.of(f"{space.sweep.size} {kind.TITLE}"))
     edges = results.edges(drawn=space.sweep.search == "tpe")
-    lines = [stated, "", *_state(results), "", *_best(results, edges)]
+    lines = [stated, "", *state(results), "", *_best(results, edges)]
     paths = (
         write_drawings(results, folder, names(results.keys, kind), stated, kind.TITLE) if results.best else []
     )
@@ -275,7 +275,8 @@ def names(keys: Sequence[str], kind: type[OptimizerConfig]) -> dict[str, str]:
     return {key: known.get(key, key) for key in keys}
 
 
-def _state(results: Results) -> list[str]:
+def state(results: Results) -> list[str]:
+    """How many settings and runs there are in which state, and what they cost."""
     states = [state for tried in results.tried for state in tried.states.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states)))
     hours = sum(tried.seconds for tried in results.tried) / 3600
@@ -288,11 +289,11 @@ def _best(results: Results, edges: Sequence[Edge]) -> list[str]:
     best = results.best
     if best is None:
         return ["Nothing to compare yet: no setting has all its runs done."]
-    loss = _with_interval(best.mean, results.interval(best))
-    found = [f"**Best: `{best.label}`**, {loss} ({_how(len(best.losses), results.sigma)})."]
+    loss = with_interval(best.mean, results.interval(best))
+    found = [f"**Best: `{best.label}`**, {loss} ({how(len(best.losses), results.sigma)})."]
     if len(results.ranked) > 1:
-        found.append(FLATTERED.format(len(results.ranked)))
-    found += map(_edge, edges)
+        found.append(flattered(results))
+    found += [f"**On the edge:** {edge_in_words(edge)}" for edge in edges]
     near = [tried for key in results.varied for tried in results.neighbours(key)]
     if near:
         found += ["", "Its neighbours, one value changed:", "", *_table(results, near)]
@@ -301,30 +302,37 @@ def _best(results: Results, edges: Sequence[Edge]) -> list[str]:
     return found
 
 
-FLATTERED = (
-    "It is the lowest of {}, so its own loss is flattered: train it on other seeds before you report it."
-)
+def flattered(results: Results) -> str:
+    """Why the best loss is lower than it would be again."""
+    count = len(results.ranked)
+    return (
+        f"It is the lowest of {count}, so its own loss is flattered: train it on other seeds "
+        "before you report it."
+    )
 
 
-def _edge(edge: Edge) -> str:
-    where = f"**On the edge:** {edge.key}={text(edge.value)}: nothing worse was tried"
-    return f"{where} {' or '.join(edge.sides)}; try values {' and '.join(edge.sides)} it."
+def edge_in_words(edge: Edge) -> str:
+    """What it means that the best lies on an edge, and what to do about it."""
+    where = f"{edge.key}={text(edge.value)}: nothing worse was tried {' or '.join(edge.sides)}"
+    return f"{where}; try values {' and '.join(edge.sides)} it."
 
 
 def _table(results: Results, some: Sequence[Tried]) -> list[str]:
     lines = ["| setting | loss | minus the best | |", "|---|---|---|---|"]
     for tried in some:
         beyond = results.beyond_best(tried)
-        cells = f"`{tried.label}`", f"{tried.mean:.4f}", _with_interval(beyond.mean, beyond.width, "+")
+        cells = f"`{tried.label}`", f"{tried.mean:.4f}", with_interval(beyond.mean, beyond.width, "+")
         lines.append(f"| {' | '.join(cells)} | {beyond.verdict} |")
     return lines
 
 
-def _with_interval(mean: float, width: float | None, sign: str = "") -> str:
+def with_interval(mean: float, width: float | None, sign: str = "") -> str:
+    """'1.5050 ± 0.0030'; without an interval where it is not known."""
     return f"{mean:{sign}.4f}" + (f" ± {width:.4f}" if width is not None and math.isfinite(mean) else "")
 
 
-def _how(seeds: int, sigma: float | None) -> str:
+def how(seeds: int, sigma: float | None) -> str:
+    """What the intervals of so many seeds are."""
     if seeds > 1:
         return f"{seeds} seeds, 95% t interval; differences are paired by seed"
     if sigma is None:

@@ -2,6 +2,7 @@
 
 - `verbs.py`     what users call: plan, run, status, plot, claims, table, export, import, docs
 - `runs.py`      runs, show: what is in the store; `chart.py` a small curve
+- `compare.py`   compare, watch: runs side by side on a page
 - `single.py`    train, sample: one run outside any figure
 - `evaluation.py`  eval
 - `sweep.py`     the verb `sweep`: run, plan, report
@@ -11,12 +12,13 @@
 - `overrides.py` what --set may change
 - `pipeline.py`  effects in order: train, measure, tabulate, draw, judge
 - `images.py`    `data check` and `data prepare` of sets of images
-- `report.py`    what is printed; `units.py` numbers as people read them
+- `report.py`    what is printed
 """
 
 import ademamix.cli.evaluation  # noqa: F401 (adds its verb)
 from ademamix.cli import images
 from ademamix.cli.cite import cite
+from ademamix.cli.compare import compare, watch
 from ademamix.cli.data import check, prepare
 from ademamix.cli.data import data as data_verb  # verbs that share their names with modules
 from ademamix.cli.pages import report as report_verb
@@ -26,7 +28,7 @@ from ademamix.cli.single import sample, train
 from ademamix.cli.sweep import sweep as sweep_verb
 from ademamix.cli.verbs import cli
 
-for verb in (runs_verb, show, train, sample, sweep_verb, data_verb, report_verb, cite):
+for verb in (runs_verb, show, compare, watch, train, sample, sweep_verb, data_verb, report_verb, cite):
     cli.add_command(verb)
 images.join(check, prepare)
 

@@ -7,12 +7,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ademamix.cli.units import duration, short
 from ademamix.describe import describe_all
 from ademamix.plan import Cost, Entry, Wanted, cost, entries, hours_from_scratch, unite
 from ademamix.rates import Rates, measured
 from ademamix.scale import Scale, scale, scales
 from ademamix.store import Status, Store
+from ademamix.units import duration, short
 from ademamix.values import canonical
 from experiments import registry
 

@@ -1,8 +1,10 @@
 """The verbs that look at runs: `runs` lists them, `show` has all there is to know of one."""
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, reduce, wraps
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from ademamix.cli.options import (
     wanted_runs,
 )
 from ademamix.cli.report import size_of
-from ademamix.cli.units import duration
 from ademamix.describe import describe_all
 from ademamix.errors import UserError
 from ademamix.plan import Wanted
@@ -29,40 +30,29 @@ from ademamix.quantities import is_quantity
 from ademamix.scale import scale, scales
 from ademamix.spec import RunSpec, override
 from ademamix.store import Row, Run, Store
+from ademamix.units import duration
 from ademamix.values import UnknownKey, canonical
+from analysis.report.seen import Seen, seen
 
 STATES = ("finished", "diverged", "running", "started", "failed", "damaged")
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Seen):
     """A run of the store, as the list shows it.
 
     Attributes:
-        run: its folder.
-        spec: what it is; None where its spec.json is damaged.
-        state: of the run.
-        problem: why it is damaged or failed.
         scales: those whose figures want it.
         wanted: what these want of it.
-        row: the last row that has a loss.
-        seconds: of training.
     """
 
-    run: Run
-    spec: RunSpec | None
-    state: str
-    problem: str
     scales: tuple[str, ...]
     wanted: Wanted | None
-    row: Row
-    seconds: float | None
 
     @property
-    def loss(self) -> tuple[str, float | None]:
-        """The name and value of the last loss: of validation where there is one."""
-        names = [name for name in self.row if name.startswith("validation")] or ["loss"]
-        return names[-1].partition(":")[0], self.row.get(names[-1])
+    def size(self) -> str:
+        """The paper's name of its model; '' where it stands for none of the paper's."""
+        return size_of(self.wanted) if self.wanted else ""
 
     def as_json(self) -> dict[str, Any]:
         name, value = self.loss
@@ -72,7 +62,7 @@ class Found:
             "problem": self.problem,
             "scales": list(self.scales),
             "figures": list(self.wanted.figures) if self.wanted else [],
-            "size": size_of(self.wanted) if self.wanted else "",
+            "size": self.size,
             "step": self.row.get("step"),
             name: value,
             "seconds": self.seconds,
@@ -81,28 +71,88 @@ class Found:
         }
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which runs of the store are meant.
+
+    Attributes:
+        figures, scale: those that these figures want, at this scale; without, at any, and those of no figure.
+        state: those in it.
+        settings: those with these values, KEY=VALUE.
+        ids: those whose ids begin so, in this order; without, all.
+    """
+
+    figures: tuple[str, ...] = ()
+    scale: str | None = None
+    state: str | None = None
+    settings: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    @cached_property
+    def known(self) -> dict[str, dict[str, Wanted]]:
+        """Run → scale → what its figures want of it."""
+        found: dict[str, dict[str, Wanted]] = {}
+        for each in [scale(self.scale)] if self.scale else list(scales().values()):
+            for id, wanted in wanted_runs(chosen_figures(self.figures), each)[0].items():
+                found.setdefault(id, {})[each.name] = wanted
+        return found
+
+    def runs(self, store: Store, look: Callable[[Run], Seen] = seen) -> list[Found]:
+        """Those of a store, each as `look` sees it."""
+        there: Iterable[Run] = store.runs()
+        if self.ids:
+            there = {run.id: run for run in map(store.find, self.ids)}.values()
+        if self.figures or self.scale:
+            there = [run for run in there if run.id in self.known]
+        found = [_found(look(run), self.known.get(run.id, {})) for run in there]
+        return [
+            one
+            for one in found
+            if self.state in (None, one.state)
+            and (not self.settings or (one.spec is not None and _has(one.spec, self.settings)))
+        ]
+
+
+def _found(run: Seen, wanted: dict[str, Wanted]) -> Found:
+    fields = {field.name: getattr(run, field.name) for field in dataclasses.fields(Seen)}
+    return Found(**fields, scales=tuple(wanted), wanted=next(iter(wanted.values()), None))
+
+
+def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which runs are meant; the command takes them as `selection`."""
+
+    @wraps(command)
+    def selected(
+        names: tuple[str, ...],
+        scale_name: str | None,
+        state: str | None,
+        settings: tuple[str, ...],
+        ids: tuple[str, ...] = (),
+        **others: Any,
+    ) -> Any:
+        return command(selection=Selection(names, scale_name, state, settings, ids), **others)
+
+    options: list[Callable[..., Any]] = [
+        figure_option,
+        click.option("--scale", "scale_name", help="Only runs that this scale's figures want."),
+        click.option("--state", type=click.Choice(STATES), help="Only runs in this state."),
+        click.option(
+            "--where",
+            "settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Only runs with this value, such as optimizer.kind=lion or seed=1. Repeatable.",
+        ),
+    ]
+    return reduce(lambda found, option: option(found), reversed(options), selected)
+
+
 @click.command(cls=Verb)
-@figure_option
-@click.option("--scale", "scale_name", help="Only runs that this scale's figures want.")
-@click.option("--state", type=click.Choice(STATES), help="Only runs in this state.")
-@click.option(
-    "--where",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Only runs with this value, such as optimizer.kind=lion or seed=1. Repeatable.",
-)
+@selecting
 @json_option
 @corpus_option
 @runs_option
-def runs(
-    names: tuple[str, ...],
-    scale_name: str | None,
-    state: str | None,
-    settings: tuple[str, ...],
-    as_json: bool,
-    runs: Path,
-) -> None:
+def runs(selection: Selection, as_json: bool, runs: Path) -> None:
     """List the runs of the store: what tells them apart, how far they are, their last loss, time and place.
 
     \b
@@ -111,43 +161,11 @@ def runs(
       ademamix runs --state failed
       ademamix runs --where optimizer.kind=ademamix --where optimizer.alpha=8
     """
-    found = [f for f in listed(Store(runs), names, scale_name) if state in (None, f.state)]
-    found = [f for f in found if f.spec is not None and _has(f.spec, settings)] if settings else found
+    found = selection.runs(Store(runs))
     if as_json:
         click.echo(json.dumps([f.as_json() for f in found], indent=1))
     else:
         print_runs(found, runs)
-
-
-def listed(store: Store, names: tuple[str, ...], scale_name: str | None) -> list[Found]:
-    """The runs of a store that the named figures want at a scale, or at any; without names, all there are."""
-    at = [scale(scale_name)] if scale_name else list(scales().values())
-    known: dict[str, dict[str, Wanted]] = {}  # run → scale → what is wanted of it
-    for each in at:
-        for id, wanted in wanted_runs(chosen_figures(names), each)[0].items():
-            known.setdefault(id, {})[each.name] = wanted
-    there = [run for run in store.runs() if run.id in known or not (names or scale_name)]
-    return [found(run, known.get(run.id, {})) for run in there]
-
-
-def found(run: Run, wanted: dict[str, Wanted]) -> Found:
-    """What there is to say of a run; damage is a state here, so that the others can be listed."""
-    spec, problem, rows, seconds = None, "", list[Row](), None
-    state: str = "damaged"
-    try:
-        spec = run.spec()
-        status, outcome = run.status()
-        if outcome:
-            rows, seconds = run.complete()[1], outcome.seconds
-        else:
-            rows = run.rows()
-            seconds = rows[-1].get("seconds") if rows else None
-        state, problem = status, run.failure()
-    except UserError as error:
-        problem = str(error)
-    row = next((row for row in reversed(rows) if "loss" in row), {})
-    first = next(iter(wanted.values()), None)
-    return Found(run, spec, state, problem, tuple(wanted), first, row, seconds)
 
 
 def _has(spec: RunSpec, settings: Sequence[str]) -> bool:
@@ -167,8 +185,7 @@ def print_runs(found: Sequence[Found], root: Path) -> None:
         console.print(f"no such runs in {root}", highlight=False)
         return
     sound = [f for f in found if f.spec]
-    sizes = [size_of(f.wanted) if f.wanted else "" for f in sound]
-    common, each = describe_all([f.spec for f in sound if f.spec], sizes)
+    common, each = describe_all([f.spec for f in sound if f.spec], [f.size for f in sound])
     words = {f.run.id: text for f, text in zip(sound, each, strict=True)}
     console.print(f"{len(found)} runs in {root}; all: {common}", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -51,7 +51,7 @@ def sweep() -> None:
       ademamix sweep --size 110M --optimizer ademamix --set optimizer.alpha=2,4,8 \\
                      --set 'optimizer.lr=log(1e-4,1e-2,5)' --name mine
       ademamix sweep plan configs/sweeps/table-2-adamw.yaml --scale paper
-      ademamix sweep report mine
+      ademamix sweep report mine --html
 
     Without a sub-command, `run` is meant.
     """
@@ -186,10 +186,17 @@ def plan_sweep(as_json: bool, **selected: Any) -> None:
 
 @sweep.command("report")
 @selection
+@click.option("--html", "as_page", is_flag=True, help="Write index.html too: tables, drawings, curves.")
 @json_option
-def report_sweep(as_json: bool, **selected: Any) -> None:
+def report_sweep(as_page: bool, as_json: bool, **selected: Any) -> None:
     """Tabulate and draw the sweep as far as it is. Trains nothing."""
-    found = _report(chosen(**selected), quiet=as_json)
+    asked = chosen(**selected)
+    found = _report(asked, quiet=as_json)
+    if as_page:
+        from analysis.report.sweep import write_sweep_page
+
+        rows = outcomes.read_rows(asked.folder / "trials.csv")
+        click.echo(write_sweep_page(asked.space, found, rows, asked.store, asked.folder), err=True)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=1))
 

@@ -371,7 +371,7 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
 @cli.command()
 @click.option("--check", is_flag=True, help="Change nothing; fail when something is stale.")
 def docs(check: bool) -> None:
-    """Write the generated pages from the registry and claims.json: status, results, gallery.
+    """Write the generated pages from the registry and claims.json: status, results, gallery, report.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ from os.path import relpath
 from pathlib import Path
 from typing import Any
 
+from ademamix.errors import UserError
 from ademamix.scale import Scale, scales
 from analysis.artifacts import Artifact, Contents, Figure
 from analysis.caption import caption
@@ -139,8 +140,14 @@ def _links(artifact: Artifact, folder: Path) -> dict[str, Path]:
 
 
 def embedded(path: Path, prefix: str) -> str:
-    """An svg to stand in a page: without its header and size, its ids its own."""
-    text = path.read_text()
+    """An svg to stand in a page: without its header and size, its ids its own.
+
+    Raises:
+        UserError: it is no whole drawing, and would break the page that it stands in.
+    """
+    text = path.read_bytes().decode(errors="replace")
+    if "<svg" not in text or not text.rstrip().endswith("</svg>"):
+        raise UserError(f"{path} is damaged; draw it again with 'make plots'")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)

@@ -3,12 +3,15 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ademamix.checkout import checkout
+from ademamix.errors import UserError
 from analysis.report.facts import embedded
-from analysis.report.write import interval, write_report
+from analysis.report.words import interval, margin
+from analysis.report.write import write_report
 from experiments import registry
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -90,7 +93,31 @@ def test_drawings_in_one_page_keep_their_own_ids(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'<svg width="9pt"><g>'])
+def test_a_damaged_drawing_breaks_no_page(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.svg is damaged; draw it again"):
+        embedded(path, "a")
+
+
 def test_intervals_say_what_they_are() -> None:
     assert interval(None) == "spread unknown"
     assert interval([0.5, 0.5]) == "exact"
     assert interval([0.01, 0.03]) == "[0.01, 0.03]"
+
+
+def test_a_claim_holds_by_the_least_of_its_effects() -> None:
+    def effect(value: float | str, *ends: float, verdict: str = "reproduced") -> dict[str, Any]:
+        return {"value": value, "interval": list(ends) or None, "verdict": verdict}
+
+    def said(*effects: dict[str, Any], verdict: str = "reproduced") -> str:
+        claim = {"threshold": 0.1, "effects": effects, "verdict": verdict, "why": "tuned for this"}
+        return margin(claim).replace("\N{NO-BREAK SPACE}", " ")
+
+    good, near = effect(0.3, 0.2, 0.4), effect(0.25, 0.05, 0.45, verdict="inconclusive")
+    assert said(good) == "+0.2 [0.1, 0.3]"
+    assert said(good, near, verdict="inconclusive") == "+0.15 [-0.05, 0.35]"
+    assert said(good, verdict="inconclusive") == "+0.2 [0.1, 0.3]; tuned for this"
+    assert said(good, effect(-0.5), verdict="inconclusive") == "-0.6 spread unknown; tuned for this"
+    assert said(good, effect("diverged"), verdict="not reproduced") == "not a number"
