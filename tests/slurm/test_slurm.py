@@ -58,6 +58,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     settings = {"SLURM_TEST_CPUS": "10", "SLURM_TEST_CRED": "3", "SLURM_TEST_GRACE": "60"}
     up = subprocess.run([HERE / "slurm-up.sh", folder], env={**os.environ, **settings}, capture_output=True,
                         text=True)  # fmt: skip
+    if "installing failed" in up.stderr:
+        pytest.skip(f"Slurm's packages cannot be installed here: {up.stderr.splitlines()[-1]}")
     assert up.returncode == 0, up.stdout + up.stderr
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "etc" / "slurm.conf"))
