@@ -270,7 +270,7 @@ def main(device: str, rounds: int, updates: int | None, sizes: tuple[str, ...], 
             torch.cuda.empty_cache()
     folder = out or checkout() / "benchmarks" / "results"
     results = {
-        "machine": {**machine(on), "load before": load},
+        "machine": {**machine(on), "cores": os.cpu_count(), "load before": load},
         "peak FLOP/s": round(peak),
         "rounds": rounds,
         "runs": runs,
