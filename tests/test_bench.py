@@ -32,8 +32,7 @@ def test_it_measures_and_plans_take_its_rates(tmp_path: Path) -> None:
         assert run[name]["tokens per second"] > 0
     for name in ("adamw", "ademamix"):
         assert run[name]["share"].keys() == {"data", "optimizer", "evaluation"}
-        assert sum(run[name]["share"].values()) > 0  # all of them, however small, were timed
-        assert all(0 <= share <= 1 for share in run[name]["share"].values())
+        assert all(0 < share < 1 for share in run[name]["share"].values())  # parts of the whole
     assert run["AdEMAMix / AdamW, time"] > 0
     found["machine"]["load before"] = 0.0  # whatever else runs here
     path.write_text(json.dumps(found))
