@@ -41,7 +41,7 @@ class Rates:
 
 
 def measured(at: Scale, folder: Path | None = None) -> Rates:
-    """What was measured on the device that a scale trains on here.
+    """What was measured on the device that a scale trains on here, while the machine had little else to do.
 
     `folder`: of results; by default benchmarks/results of the checkout.
     """
@@ -52,6 +52,7 @@ def measured(at: Scale, folder: Path | None = None) -> Rates:
     result = read_json(path)
     try:
         processor = str(result["machine"]["processor"])
+        busy = result["machine"]["load before"] > result["machine"]["cores"] / 2
         runs = [run for run in result["runs"] if run["scale"] == at.name]
         rates = {
             (str(run["size"]), kind): float(run[kind]["tokens per second"])
@@ -62,7 +63,7 @@ def measured(at: Scale, folder: Path | None = None) -> Rates:
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path} is not a result of 'make bench'; measure again, or delete it") from None
     here = processor_here() if device == "cpu" else gpu_here()
-    return Rates(processor, rates) if rates and processor == here else Rates()
+    return Rates(processor, rates) if rates and processor == here and not busy else Rates()
 
 
 def processor_here() -> str:

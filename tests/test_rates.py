@@ -12,10 +12,11 @@ from ademamix.rates import Rates, gpu_here, measured, processor_here
 from ademamix.scale import scale
 
 
-def write(folder: Path, processor: str, device: str = "cpu", at: str = "cpu") -> None:
+def write(folder: Path, processor: str, device: str = "cpu", at: str = "cpu", load: float = 0.1) -> None:
     row = {"scale": at, "size": "110M", "adamw": {"tokens per second": 1000.0},
            "ademamix": {"tokens per second": 500.0}}  # fmt: skip
-    found = {"machine": {"processor": processor}, "runs": [row]}
+    of = {"processor": processor, "cores": 2, "load before": load}
+    found = {"machine": of, "runs": [row]}
     (folder / f"training-{device}.json").write_text(json.dumps(found))
 
 
@@ -55,6 +56,11 @@ def test_another_machine_or_another_scale_says_nothing(
     assert measured(scale("paper"), tmp_path).found
     write(tmp_path, "NVIDIA H100 80GB HBM3", "cuda", "paper")
     assert not measured(scale("paper"), tmp_path).found
+
+
+def test_a_busy_machine_says_nothing(tmp_path: Path) -> None:
+    write(tmp_path, processor_here(), load=1.5)
+    assert measured(scale("cpu"), tmp_path) == Rates()
 
 
 def test_a_damaged_result_is_one_line(tmp_path: Path) -> None:

@@ -30,9 +30,12 @@ class Ranks:
         return self.rank == 0
 
     def rows(self, batch: int) -> slice:
-        """This rank's samples of a batch, which `size` divides."""
-        share = batch // self.size
-        return slice(share * self.rank, share * (self.rank + 1))
+        """This rank's samples of a batch; where `size` does not divide it, ranks differ by one sample.
+
+        Training refuses that (`refuse_uneven`), since the ranks' means are averaged.
+        """
+        start, end = (batch * r // self.size for r in (self.rank, self.rank + 1))
+        return slice(start, end)
 
     def agreeing(self, flag: bool) -> Callable[[], bool]:
         """Ask whether any rank says so; what is returned waits for the answer, which is the same for all.
