@@ -63,10 +63,12 @@ def test_who_waits_is_fed_with_draws(tmp_path: Path, scheduler: FakeScheduler) -
 def test_draws_in_the_queue_are_known_to_the_next_call(tmp_path: Path, scheduler: FakeScheduler) -> None:
     pytest.importorskip("optuna")
     for calls in range(1, 4):
+        scheduler.slots = 0  # nothing begins
         for _ in range(2):  # the second one finds them in the queue
             done = sweep(tmp_path, *DRAWN)
             assert done.exit_code == 0, done.output
             assert len(list(Store(tmp_path / "runs").runs())) == 2 * calls
+        scheduler.slots = 2
         scheduler.finish()
     assert sweep(tmp_path, *DRAWN).exit_code == 0
     assert len(ended(tmp_path)) == 6
