@@ -15,6 +15,7 @@ from ademamix.errors import UserError
 from ademamix.launch.protocol import Launcher
 from ademamix.scale import Scale
 from ademamix.store import Store
+from ademamix.training.job import HELD
 
 if TYPE_CHECKING:
     from ademamix.launch.cluster import Cluster
@@ -48,6 +49,10 @@ class Launching:
     def sends(self) -> bool:
         """Whether runs become jobs of a cluster, and the command returns before they are done."""
         return self.to_cluster and not self.wait
+
+    def exit_code(self, code: int) -> int:
+        """That of the command where training came to `code`: what was to be sent, and is, has succeeded."""
+        return 0 if code == HELD and self.sends else code
 
     @cached_property
     def to_cluster(self) -> bool:

@@ -227,10 +227,15 @@ def chosen_scale(name: str, seeds: str | None) -> Scale:
     found = scale(name)
     if seeds is None:
         return found
+    numbers = seed_numbers(seeds)
+    return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers, tuning=numbers)})
+
+
+def seed_numbers(seeds: str) -> tuple[int, ...]:
+    """What --seeds names: '0,1,2'."""
     if not all(part.strip().isdecimal() for part in seeds.split(",")):
         raise UserError(f"--seeds takes numbers such as 0,1,2, not '{seeds}'")
-    numbers = tuple(int(part) for part in seeds.split(","))
-    return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers, tuning=numbers)})
+    return tuple(int(part) for part in seeds.split(","))
 
 
 Runs = dict[str, Wanted]

@@ -11,7 +11,7 @@ import click
 
 from ademamix.checkout import checkout
 from ademamix.cli.launching import Launching, launcher_options
-from ademamix.cli.options import data_option, json_option, out_option, runs_option
+from ademamix.cli.options import data_option, json_option, out_option, runs_option, seed_numbers
 from ademamix.cli.report import plan_json, print_plan
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
@@ -24,7 +24,7 @@ from ademamix.sweeps import definition, evidence, outcomes
 from ademamix.sweeps.controller import Controller
 from ademamix.sweeps.definition import Sweep
 from ademamix.sweeps.space import Space, Trial, space
-from ademamix.training.job import HELD, Job, job_of
+from ademamix.training.job import Job, job_of
 from analysis.artifacts import needs
 from experiments import registry
 
@@ -110,7 +110,7 @@ def chosen(source: str | None, scale_name: str, out: Path | None, runs: Path, **
 def _sweep(source: str | None, root: Path, flags: dict[str, Any]) -> Sweep:
     """The sweep of a file, of a folder of results by its name, or of flags alone."""
     settings, seeds = flags.pop("settings"), flags.pop("seeds")
-    fields = {**flags, "seeds": _numbers(seeds)}
+    fields = {**flags, "seeds": seed_numbers(seeds) if seeds else None}
     if source is None:
         if not settings:
             raise UserError("say what to try: a FILE.yaml, or --set KEY=VALUES (ademamix sweep --help)")
@@ -122,13 +122,6 @@ def _sweep(source: str | None, root: Path, flags: dict[str, Any]) -> Sweep:
     if not path.exists():
         raise UserError(f"no file {source}, and no sweep of that name in {root}")
     return definition.changed(definition.read_file(path), settings, **fields)
-
-
-def _numbers(seeds: str | None) -> tuple[int, ...] | None:
-    try:
-        return seeds and tuple(int(part) for part in seeds.split(","))  # type: ignore[return-value]
-    except ValueError:
-        raise UserError(f"--seeds takes numbers such as 100,101, not '{seeds}'") from None
 
 
 @sweep.command("run")
@@ -158,7 +151,7 @@ def run_sweep(evidence: bool, data: Path, launching: Launching, **selected: Any)
         _report(asked)
     if evidence and not code:
         _append(asked)
-    raise SystemExit(0 if code == HELD and launching.sends else code)
+    raise SystemExit(launching.exit_code(code))
 
 
 @sweep.command("plan")

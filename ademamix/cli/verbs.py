@@ -37,7 +37,6 @@ from ademamix.plan import entries
 from ademamix.records import elsewhere, export, export_measurements, load_measurement, load_record
 from ademamix.scale import scale, scales
 from ademamix.store import Store
-from ademamix.training.job import HELD
 from analysis.claims import VERDICTS
 from experiments import registry
 
@@ -171,7 +170,7 @@ def run(
         measure(artifacts, at, store, data, launching.device)
         default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
         produce(artifacts, everything, at, store, out or default, settings)
-    raise SystemExit(0 if code == HELD and launching.sends else code)
+    raise SystemExit(launching.exit_code(code))
 
 
 @cli.command()

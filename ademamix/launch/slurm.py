@@ -144,7 +144,10 @@ class Turn:
     @property
     def room(self) -> int:
         """How many more tasks may be in the queue."""
-        return max(0, self.of.cluster.max_queued - len(set(self.live.values())))
+        return max(0, self._room(self.live))
+
+    def _room(self, live: Mapping[str, str]) -> int:
+        return self.of.cluster.max_queued - len(set(live.values()))
 
     def add(self, jobs: Sequence[Job]) -> bool:
         """Take further jobs, which the next look sends; whether there were any."""
@@ -238,7 +241,7 @@ class Turn:
         """Send what is missing, for as long as there is room; returns run → task of what was sent."""
         not_now = self.done | self.broken | self.left | self.waiting | live.keys()
         free = [job for id, job in self.jobs.items() if id not in not_now]
-        room = self.of.cluster.max_queued - len(set(live.values()))
+        room = self._room(live)
         task_of = dict(live)
         unsent = {job.spec.id for job in free}
         for generation in generations(free):
