@@ -136,20 +136,15 @@ class Table(Artifact):
     KIND = "table"
 
     @property
-    def trained(self) -> bool:
-        """Whether its values are those of runs."""
-        return hasattr(self.module, "needs")
-
-    @property
     def stated(self) -> bool:
-        return not self.trained
+        return not self.trains
 
     def tabulate(self, results: "Results") -> "pd.DataFrame":
         return self.module.values(results)
 
     def typeset(self, scale: Scale | None, frame: "pd.DataFrame | None" = None) -> "PaperTable":
         """Its cells: the paper's values alone, or a scale's beside them; `frame`: its csv, where trained."""
-        return self.module.table(scale, frame) if self.trained else self.module.table(scale)
+        return self.module.table(scale, frame) if self.trains else self.module.table(scale)
 
 
 @dataclass(frozen=True)

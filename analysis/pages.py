@@ -149,10 +149,10 @@ def _table_cell(number: int, scale: str, verdicts: Verdicts, contents: Contents,
     table = contents.tables.get(str(number))
     if table is None:
         return "not built"
-    stated = scale == "paper" and not table.trained
+    stated = scale == "paper" and table.stated
     path = f"figures/{'exact' if stated else scale}/{table.name}.md"
     if not (root / path).exists():
-        return "not run" if table.trained else "not written"
+        return "not run" if table.trains else "not written"
     counts = f"{_counts(table, scale, verdicts)}, " if table.claims else ""
     return f"{counts}[values]({path})"
 

@@ -128,7 +128,7 @@ def write_typeset(table: "Table", scale: "Scale | None", folder: Path) -> list[P
     At a scale, one of trained models is typeset from the csv that is there, which stays as it is.
     """
     path = folder / f"{table.name}.csv"
-    from_runs = scale is not None and table.trained
+    from_runs = scale is not None and table.trains
     made = table.typeset(scale, read_table(path) if from_runs else None)
     texts = {"md": markdown(made), "tex": latex(made)} | ({} if from_runs else {"csv": csv(made)})
     for suffix, text in texts.items():

@@ -198,7 +198,7 @@ def _named(names: tuple[str, ...]) -> list[Figure]:
 def chosen(figures: tuple[str, ...], tables: tuple[str, ...]) -> list[Artifact]:
     """The named figures and tables; without names, all figures and the tables of trained models."""
     if not figures and not tables:
-        trained = (table for table in registry.tables().values() if table.trained)
+        trained = (table for table in registry.tables().values() if table.trains)
         return [*registry.figures().values(), *trained]
     return [*_named(figures), *map(registry.named_table, tables)]
 

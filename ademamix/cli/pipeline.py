@@ -266,7 +266,7 @@ def _tabulate(artifact: Artifact, at: Scale, store: Store, folder: Path, setting
     from analysis.results import Results
     from analysis.tables import write_table
 
-    if isinstance(artifact, Table) and not artifact.trained:
+    if artifact.stated:
         return
     with artifact.blamed():
         table = artifact.tabulate(Results(at, store, artifact.panel, settings))

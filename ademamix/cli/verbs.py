@@ -295,7 +295,7 @@ def table(tables: tuple[str, ...], scale_name: str | None, out: Path | None) -> 
         folder = root / (at.name if at else "exact")
         for one in found:
             there = (folder / f"{one.name}.csv").exists()
-            if at and not there and (one.trained or not scale_name):
+            if at and not there and (one.trains or not scale_name):
                 if scale_name and tables:
                     raise UserError(f"{one.label} shows trained models; make it with: "
                                     f"ademamix run --table {one.number} --scale {at.name}")  # fmt: skip
