@@ -5,6 +5,8 @@ evaluated at any place in constant memory: a Feistel network permutes a power of
 large as the number of windows, and values out of range are permuted again until they are in range.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,22 +23,34 @@ def windows(seed: int, t: int, batch: int, available: int) -> NDArray[np.int64]:
 
 
 class Ahead:
-    """`windows` of one update after the other, looked up for many updates at once, which is faster."""
+    """`windows` of one update after the other, or what `read` makes of them, for many updates at once.
 
-    UPDATES = 64
+    Looking up and reading a few windows takes as long as a few hundred.
+    """
 
-    def __init__(self, seed: int, batch: int, available: int) -> None:
-        self._seed, self._batch, self._available = seed, batch, available
+    WINDOWS = 256
+
+    def __init__(
+        self,
+        seed: int,
+        batch: int,
+        available: int,
+        read: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None,
+    ) -> None:
+        self._seed, self._batch, self._available, self._read = seed, batch, available, read
+        self._updates = max(1, self.WINDOWS // batch)
         self._block = -1
         self._found = np.empty((0, batch), dtype=np.int64)
 
     def of(self, t: int) -> NDArray[np.int64]:
-        """As `windows`."""
-        block, row = divmod(t - 1, self.UPDATES)
+        """Of update t: shape (batch,), or with the shape of what is read of a window behind it."""
+        block, row = divmod(t - 1, self._updates)
         if block != self._block:
-            size = self.UPDATES * self._batch
+            size = self._updates * self._batch
             found = order(self._seed, block * size, size, self._available)
-            self._found, self._block = found.reshape(self.UPDATES, self._batch), block
+            if self._read is not None:
+                found = self._read(found)
+            self._found, self._block = found.reshape(self._updates, self._batch, *found.shape[1:]), block
         return self._found[row]
 
 

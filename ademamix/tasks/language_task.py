@@ -40,7 +40,7 @@ class LanguageTask:
         if why := spec.refused_data(data_root, until=1, repeat=True):
             raise UserError(why)
         self.train = self.tokens.split("train", spec.sequence)
-        self._order = Ahead(spec.seed, spec.batch, len(self.train))
+        self._ahead = Ahead(spec.seed, spec.batch, len(self.train), self.train.read)
         self._held: dict[Quantity, list[Tensor]] = {}  # what quantities are measured on, read once
         # A GPU is fed while it works; on a CPU a thread would take the time that it saves.
         self._next = (
@@ -64,7 +64,7 @@ class LanguageTask:
         return self._to_device(self._windows(t, rows))
 
     def _windows(self, t: int, rows: slice) -> np.ndarray:
-        return self.train.read(self._order.of(t)[rows])
+        return self._ahead.of(t)[rows]
 
     def _pinned(self, t: int, rows: slice) -> Tensor:
         return torch.from_numpy(self._windows(t, rows)).pin_memory()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ademamix.data.sampler import order, permuted, windows
+from ademamix.data.sampler import Ahead, order, permuted, windows
 
 
 @given(st.integers(1, 3_000), st.integers(0, 2**31), st.integers(0, 5))
@@ -48,3 +48,13 @@ def test_places_are_spread_evenly(place: int) -> None:
     seen = [int(order(seed, place, 1, 10_000)[0]) for seed in range(400)]
     counts = np.histogram(seen, bins=4, range=(0, 10_000))[0]
     assert counts.min() > 60  # 100 expected, 4.6 standard deviations
+
+
+@pytest.mark.parametrize("batch", [1, 4, 300])
+def test_looking_ahead_changes_nothing(batch: int) -> None:
+    plain = Ahead(5, batch, 1_000)
+    read = Ahead(5, batch, 1_000, lambda found: np.stack([found, -found], axis=1))
+    for t in (1, 2, 65, 3, 257, 64):
+        expected = windows(5, t, batch, 1_000)
+        assert plain.of(t).tolist() == expected.tolist()
+        assert read.of(t).tolist() == np.stack([expected, -expected], axis=1).tolist()
