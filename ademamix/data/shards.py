@@ -21,7 +21,7 @@ from ademamix.data.tokenizer import Tokenizer
 from ademamix.data.tokens import token_dtype
 from ademamix.files import write_json
 
-BATCH = 2**20  # bytes of text that a thread's tokenizer is given at a time
+BATCH = 2**18  # bytes of text that a thread's tokenizer is given at a time
 Keyed = tuple[bytes, bytes]  # what decides a document's split, and its text
 Report = Callable[[int, int], None]  # tokens written and bytes read since the last report
 
