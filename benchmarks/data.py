@@ -38,6 +38,7 @@ from ademamix.files import write_json
 
 RESULTS = checkout() / "benchmarks" / "results" / "data.json"
 FILES = 8
+PAGE = 8_000  # letters of a document where memory is measured, as of a long page of the web
 MB = 2**20
 
 
@@ -183,13 +184,13 @@ def speed(rounds: int, megabytes: int) -> None:
         at, texts = Path(folder), texts_of(megabytes)
         words = [text.decode("utf-8", "replace") for text in texts]
         whole = {files: rows(at / f"text{files}", texts, files) for files in (FILES, 1)}
-        idle = {files: rows(at / f"idle{files}", [b"a"] * files * 20, files) for files in whole}
+        idle = {
+            files: rows(at / f"idle{files}", [str(n).encode() for n in range(400)], files) for files in whole
+        }
         for file, vocabulary in (("32k.model", 32_000), ("32k.json", 32_000)):
             made = train(whole[FILES], vocabulary, at / file)
             for files, source in whole.items():
                 name = f"{made.name}, {'one file' if files == 1 else f'{files} files'}"
-                # The libraries read the environment when they start their threads, which tests of one
-                # process after another would share.
                 found[name] = compared(opened(str(at / file)), words, source, idle[files], rounds, at)
                 click.echo(f"{name}: {found[name]}")
     written("speed", {"megabytes": round(sum(map(len, texts)) / MB, 1), **found})
@@ -205,7 +206,8 @@ def memory(file: Path | None, limit: int, tokenizer: str) -> None:
         click.echo(json.dumps(limited(file, limit, tokenizer)))
         return
     found: dict[str, Any] = {}
-    texts = [text.decode("utf-8", "replace") for text in texts_of(16)]
+    whole = "\n".join(text.decode("utf-8", "replace") for text in texts_of(16))
+    texts = [whole[at : at + PAGE] for at in range(0, len(whole), PAGE)]
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)
         source = rows(at / "text", [text.encode() for text in texts], 1)
@@ -255,8 +257,8 @@ WRITERS = {"plain.txt": plain, "one-group.parquet": one_row_group, "rows.json.gz
 # What the file is prepared with, and how many MB a process may use for it.
 LIMITS = {
     "plain.txt": ("bytes", 32),
-    "one-group.parquet": ("32k.model", 96),
-    "rows.json.gz": ("32k.json", 128),
+    "one-group.parquet": ("32k.model", 64),
+    "rows.json.gz": ("32k.json", 64),
 }
 
 
