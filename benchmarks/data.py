@@ -193,7 +193,7 @@ def speed(rounds: int, megabytes: int) -> None:
                 name = f"{made.name}, {'one file' if files == 1 else f'{files} files'}"
                 found[name] = compared(opened(str(at / file)), words, source, idle[files], rounds, at)
                 click.echo(f"{name}: {found[name]}")
-    written("speed", {"megabytes": round(sum(map(len, texts)) / MB, 1), **found})
+                written("speed", {"megabytes": round(sum(map(len, texts)) / MB, 1), **found})
 
 
 @main.command()
