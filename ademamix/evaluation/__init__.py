@@ -5,5 +5,6 @@
 - `scoring.py`   the log-likelihoods of continuations
 - `harness.py`   tasks of lm-eval, the extra `eval`
 - `hub.py`       whether the hub that their data comes from answers
+- `cost.py`      what asking costs, for plans (no torch)
 - `measure.py`   one task, one model: what `Accuracy` observes
 """
