@@ -113,7 +113,7 @@ def _named() -> Iterator[None]:
         raise Broken(f"cut short or damaged ({error})") from None
     except Exception as error:
         if _of_arrow(error):
-            raise Broken(str(error).splitlines()[0]) from None
+            raise Broken(str(error).splitlines()[0].rstrip(".")) from None
         if not _network(error):
             raise
         raise Unreachable(f"{type(error).__name__}: {' '.join(str(error).split())}") from None

@@ -67,6 +67,7 @@ def test_a_task_whose_data_cannot_be_reached_is_one_line_without_retries(
     with pytest.raises(UserError) as said:
         opened("piqa", None)
     assert str(said.value) == (
-        "task 'piqa': its data cannot be reached (it is not in this machine's cache, and "
-        "http://127.0.0.1:9 does not answer); ask it once on a machine with network, and name the cache that this leaves by HF_HOME"
+        "task 'piqa': its data cannot be reached (it is not in this machine's cache, and http://127.0.0.1:9 "
+        "does not answer); ask it once on a machine with network, and name the cache that this leaves by "
+        "HF_HOME"
     )
