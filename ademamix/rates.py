@@ -45,13 +45,12 @@ def measured(at: Scale, folder: Path | None = None) -> Rates:
 
     `folder`: of results; by default benchmarks/results of the checkout.
     """
-    device = "cpu" if at.device == "cpu" else "cuda"
-    path = (folder or checkout() / "benchmarks" / "results") / f"training-{device}.json"
+    path = _results(at, "training", folder)
     if not path.exists():
         return Rates()
     result = read_json(path)
     try:
-        processor = str(result["machine"]["processor"])
+        name = str(result["machine"]["processor"])
         busy = result["machine"]["load before"] > result["machine"]["cores"] / 2
         runs = [run for run in result["runs"] if run["scale"] == at.name]
         rates = {
@@ -62,8 +61,38 @@ def measured(at: Scale, folder: Path | None = None) -> Rates:
         }
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path} is not a result of 'make bench'; measure again, or delete it") from None
-    here = processor_here() if device == "cpu" else gpu_here()
-    return Rates(processor, rates) if rates and processor == here and not busy else Rates()
+    return Rates(name, rates) if rates and name == processor(at) and not busy else Rates()
+
+
+def seconds_a_question(at: Scale, folder: Path | None = None) -> dict[tuple[str, str], float]:
+    """(set-up, task) → what a question took this machine, where `benchmarks/evaluation.py` has measured it.
+
+    `folder`: of results; by default benchmarks/results of the checkout.
+    """
+    path = _results(at, "evaluation", folder)
+    if not path.exists():
+        return {}
+    result = read_json(path)
+    try:
+        if result["machine"]["processor"] != processor(at):
+            return {}
+        found = [run for run in result["runs"] if run["scale"] == at.name]
+        return {(str(run["size"]), str(run["task"])): float(run["seconds a question"]) for run in found}
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{path} is not a result of benchmarks/evaluation.py; measure again, or delete it"
+        ) from None
+
+
+def _results(at: Scale, of: str, folder: Path | None) -> Path:
+    """The file of results on the kind of device that a scale trains on."""
+    device = "cpu" if at.device == "cpu" else "cuda"
+    return (folder or checkout() / "benchmarks" / "results") / f"{of}-{device}.json"
+
+
+def processor(at: Scale) -> str:
+    """What a scale trains on here, by name."""
+    return processor_here() if at.device == "cpu" else gpu_here()
 
 
 def processor_here() -> str:

@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ademamix.describe import describe_all
+from ademamix.evaluation.cost import asking
 from ademamix.plan import Cost, Entry, Wanted, cost, entries, hours_from_scratch, unite
-from ademamix.rates import Rates, measured
+from ademamix.rates import Rates, measured, processor, seconds_a_question
 from ademamix.scale import Scale, scale, scales
 from ademamix.store import Status, Store
 from ademamix.units import duration, short
@@ -25,6 +27,7 @@ def plan_json(planned: Sequence[Entry], at: Scale) -> dict[str, Any]:
         "machine": at.machine.model_dump(),
         "measured_on": rates.processor or None,
         "hours_from_scratch": hours_from_scratch([entry.wanted for entry in planned], at, rates),
+        "evaluation": asdict(asking([entry.wanted for entry in planned], at, seconds_a_question(at))),
         "runs": [_row(e, at, rates) for e in planned],
     }
 
@@ -72,6 +75,7 @@ def print_plan(planned: Sequence[Entry], at: Scale) -> None:
     console.print(f"all: {common}", highlight=False)
     console.print(_plan_table(planned, rows, each))
     _print_totals(console, planned, rows, at, rates)
+    _print_evaluation(console, planned, at)
 
 
 def units_of(rows: Sequence[dict[str, Any]]) -> str:
@@ -138,6 +142,26 @@ def _print_totals(
         )
     console.print(
         f"{shared} runs serve several figures. Time: {machine.name}, {machine.workers} at a time, {assumed}.",
+        highlight=False,
+    )
+
+
+def _print_evaluation(console: Console, planned: Sequence[Entry], at: Scale) -> None:
+    """What the questions cost that the runs are asked, besides their training."""
+    seconds = seconds_a_question(at)
+    every = asking([entry.wanted for entry in planned], at, seconds)
+    if not every.checkpoints:
+        return
+    left = asking([entry.wanted for entry in planned if not entry.done], at, seconds)
+    how = "by operations"
+    if every.measured:
+        how = f"{every.measured / every.hours:.0%} of it as measured on {processor(at)}"
+    unknown = f"; nothing is counted of {', '.join(every.unknown)}" if every.unknown else ""
+    console.print(
+        f"Evaluation, besides: {len(every.tasks)} tasks at {every.checkpoints} checkpoints, "
+        f"{every.questions:,} questions, {short(every.passes)} passes forward, {short(every.tokens)} tokens"
+        f"{' (lengths assumed)' if every.assumed else ''}, {every.flops:.3g} FLOPs, "
+        f"{duration(every.hours)} of one worker ({how}), {duration(left.hours)} of it to do{unknown}.",
         highlight=False,
     )
 

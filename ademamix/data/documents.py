@@ -1,9 +1,8 @@
 """Source files → documents, one after the other, in memory that does not grow with the file.
 
-Parquet is read by `datasets`, from disk or from the hub: one column, batch by batch, with its retries. JSON
-lines and plain text are read here. `datasets` reads JSON ten times slower (docs/data.md has the numbers),
-fails without the number of the line, and takes bytes that are not UTF-8 without a word; of text it takes a
-file whole.
+Files on the network are opened by `datasets`, with its retries. What is in them is read here: `datasets`
+holds a row group of parquet, and a text file, in memory whole, and reads JSON ten times slower, without the
+numbers of lines or a word on bytes that are not UTF-8 (docs/data.md has the numbers).
 """
 
 import gzip
@@ -18,8 +17,10 @@ from ademamix.data.tokenizer import library
 from ademamix.errors import UserError, did_you_mean
 from ademamix.values import Frozen
 
-LONGEST = 2**20  # bytes of a piece of text; a longer one is cut at the end of a line
-ROWS = 256  # of a parquet file at a time
+LONGEST = 2**18  # bytes of a piece of text; a longer one is cut at the end of a line
+LONGEST_ROW = 64 * 2**20  # bytes of a line of JSON
+ROWS = 256  # of a parquet file at a time, at most, and
+BLOCK = 2**20  # about so many bytes
 Cut = Literal["file", "paragraph", "line", "whole"]
 Meter = Callable[[int], None]  # told how many bytes of the source were read
 
@@ -76,7 +77,7 @@ class WrongField(UserError):
 
 
 def documents(file: SourceFile, how: Reading, meter: Meter = nothing) -> Iterator[bytes]:
-    """The documents of a file, as UTF-8; empty ones are left out.
+    """The documents of a file, as UTF-8; empty ones are left out, long ones cut.
 
     Text files are passed on as they are, whether or not they are UTF-8.
 
@@ -87,14 +88,16 @@ def documents(file: SourceFile, how: Reading, meter: Meter = nothing) -> Iterato
     """
     with _named():
         if file.format == "parquet":
-            yield from _rows_of_parquet(file, how.field, meter)
+            yield from _cut(_rows_of_parquet(file, how.field, meter))
             return
         with opened(file, meter) as stream:
             if how.documents == "whole":
                 yield stream.read()
                 return
-            found = _rows_of_json(stream, file, how.field) if file.format == "json" else _texts(stream, how)
-            yield from filter(None, found)
+            if file.format == "json":
+                yield from _cut(_rows_of_json(stream, file, how.field))
+            else:
+                yield from filter(None, _texts(stream, how))
 
 
 @contextmanager
@@ -102,18 +105,24 @@ def _named() -> Iterator[None]:
     """What goes wrong while a file is read, as one of this module's exceptions."""
     try:
         yield
-    except (Broken, Unreachable, UserError):
+    except (Broken, Unreachable, UserError, MemoryError):
         raise
     except FileNotFoundError:
         raise Broken("it does not exist") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Broken(f"cut short or damaged ({error})") from None
     except Exception as error:
-        if type(error).__module__.startswith("pyarrow"):
-            raise Broken(str(error).splitlines()[0]) from None
+        if _of_arrow(error):
+            raise Broken(str(error).splitlines()[0].rstrip(".")) from None
         if not _network(error):
             raise
         raise Unreachable(f"{type(error).__name__}: {' '.join(str(error).split())}") from None
+
+
+def _of_arrow(error: BaseException) -> bool:
+    """Whether a parquet file is damaged; pages that cannot be decoded are an OSError without a number."""
+    bare = type(error) is OSError and error.errno is None
+    return bare or type(error).__module__.startswith("pyarrow")
 
 
 def _network(error: BaseException) -> bool:
@@ -160,8 +169,19 @@ class Metered(io.RawIOBase):
         return len(found)
 
 
-def _rows_of_json(stream: Iterable[bytes], file: SourceFile, field: str) -> Iterator[bytes]:
-    for number, line in enumerate(stream, 1):
+def _cut(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """Rows that hold text, the longest in pieces, so that no tokenizer is given more at a time."""
+    for text in rows:
+        if len(text) > LONGEST:
+            yield from pieces(io.BytesIO(text))
+        elif text:
+            yield text
+
+
+def _rows_of_json(stream: IO[bytes], file: SourceFile, field: str) -> Iterator[bytes]:
+    for number, line in enumerate(iter(lambda: stream.readline(LONGEST_ROW), b""), 1):
+        if len(line) == LONGEST_ROW and not line.endswith(b"\n"):
+            raise Broken(f"line {number} is longer than {LONGEST_ROW >> 20} MB; rows stand in a line each")
         if line.isspace():
             continue
         try:
@@ -190,26 +210,24 @@ def _wrong(file: SourceFile, field: str, known: Iterable[str]) -> WrongField:
 
 
 def _rows_of_parquet(file: SourceFile, field: str, meter: Meter) -> Iterator[bytes]:
-    import datasets
+    """Page by page, whatever the size of its row groups: nothing is fetched ahead of what is read."""
     import pyarrow.parquet as pq
-    from datasets.utils.logging import set_verbosity
 
-    set_verbosity(50)  # it prints what it raises
-    datasets.config.TORCH_AVAILABLE = False  # where it is, streaming imports it: 300 MB in each worker
-    whole = None if file.remote else pq.read_metadata(file.path)
-    if whole is not None and field not in (names := whole.schema.to_arrow_schema().names):
-        raise _wrong(file, field, names)
-    rows = datasets.load_dataset(
-        "parquet", data_files={"train": [file.path]}, split="train", streaming=True, columns=[field]
-    )
-    if field not in (rows.column_names or [field]):
-        raise _wrong(file, field, rows.column_names or ())
-    share = file.size / max(1, whole.num_rows) if whole is not None and file.size else 0.0
-    for table in rows.with_format("arrow").iter(batch_size=ROWS):
-        for value in table.column(field).to_pylist():
-            if text := _text(value, file, field):
-                yield text
-        meter(int(table.num_rows * share))
+    with _raw(file) as raw, pq.ParquetFile(raw, pre_buffer=False, buffer_size=LONGEST) as rows:
+        if field not in (names := rows.schema_arrow.names):
+            raise _wrong(file, field, names)
+        share = file.size / max(1, rows.metadata.num_rows) if file.size else 0.0
+        for batch in rows.iter_batches(_rows_at_a_time(rows.metadata), columns=[field], use_threads=False):
+            for value in batch.column(0).to_pylist():
+                yield _text(value, file, field)
+            meter(int(batch.num_rows * share))
+
+
+def _rows_at_a_time(about: Any) -> int:
+    """How many rows of a parquet file are BLOCK bytes on average, where they are longest."""
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    longest = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(ROWS, BLOCK // max(1, longest)))
 
 
 def _texts(stream: IO[bytes], how: Reading) -> Iterator[bytes]:

@@ -34,6 +34,7 @@ from ademamix.errors import UserError, one_line
 from ademamix.files import scratch_beside, write_atomically, write_json
 
 Note = Mapping[str, Any]
+BLOCK = 2**22  # bytes copied at a time
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def prepare(
     except OSError as error:
         problem = one_line(error, {"--root": root})
         raise UserError(f"{problem}; what was done is kept, the same call goes on") from None
+    except MemoryError:
+        raise UserError("out of memory; what was done is kept: call again with fewer --jobs") from None
     return Prepared(folder, Tokens(folder).manifest)
 
 
@@ -256,9 +259,10 @@ def _one_file(scratch: Path, split: SplitName, parts: list[dict[str, Any]]) -> l
     digest = hashlib.sha256()
     with held.open("wb") as file:
         for part in parts:
-            raw = (scratch / part["file"]).read_bytes()
-            digest.update(raw)
-            file.write(raw)
+            with (scratch / part["file"]).open("rb") as of_unit:
+                while block := of_unit.read(BLOCK):
+                    digest.update(block)
+                    file.write(block)
         file.flush()
         os.fsync(file.fileno())
     os.replace(held, path)

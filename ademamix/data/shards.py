@@ -7,6 +7,7 @@ what makes it done. The parts of a unit are a function of its files, so doing it
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from ademamix.data.documents import Broken, Reading, SourceFile, Unreachable, documents
 from ademamix.data.splits import SPLITS, SplitName, split_of
-from ademamix.data.tokenizer import Tokenizer
+from ademamix.data.tokenizer import Ids, Tokenizer
 from ademamix.data.tokens import token_dtype
 from ademamix.files import write_json
 
-BATCH = 2**20  # bytes of text that a thread's tokenizer is given at a time
+BATCH = 2**18  # bytes of text that a tokenizer is given at a time, by a process for itself
+SHARED = 2**20  # and for each thread, where several share it, since all wait for the last of them
 Keyed = tuple[bytes, bytes]  # what decides a document's split, and its text
 Report = Callable[[int, int], None]  # tokens written and bytes read since the last report
 
@@ -142,8 +144,7 @@ def _opened(making: Making, unit: int) -> Iterator[dict[SplitName, Part]]:
 def _append(making: Making, parts: dict[SplitName, Part], keyed: Iterable[Keyed], report: Report) -> None:
     """Tokenize documents batch by batch, and add each, with a separator, to its split."""
     separator = np.array([making.tokenizer.separator])
-    for batch in batches(keyed, BATCH * making.threads):
-        encoded = making.tokenizer.encode([text for _, text in batch], making.threads)
+    for batch, encoded in _encoded(making, keyed):
         found: dict[SplitName, list[NDArray[Any]]] = {split: [] for split in SPLITS}
         for (key, _), tokens in zip(batch, encoded, strict=True):
             found[split_of(key, making.shares)] += [tokens, separator]
@@ -151,6 +152,26 @@ def _append(making: Making, parts: dict[SplitName, Part], keyed: Iterable[Keyed]
             if tokens_of:
                 parts[split].append(tokens_of, len(tokens_of) // 2)
         report(sum(map(len, encoded)) + len(encoded), 0)
+
+
+def _encoded(making: Making, keyed: Iterable[Keyed]) -> Iterator[tuple[list[Keyed], list[Ids]]]:
+    """Documents in batches, with their tokens; on several threads, one is read while another is encoded."""
+
+    def encode(batch: list[Keyed]) -> list[Ids]:
+        return making.tokenizer.encode([text for _, text in batch], making.threads)
+
+    if making.threads == 1:
+        yield from ((batch, encode(batch)) for batch in batches(keyed, BATCH))
+        return
+    with ThreadPoolExecutor(1) as aside:
+        before: tuple[list[Keyed], Future[list[Ids]]] | None = None
+        for batch in batches(keyed, SHARED * making.threads):
+            now = batch, aside.submit(encode, batch)
+            if before:
+                yield before[0], before[1].result()
+            before = now
+        if before:
+            yield before[0], before[1].result()
 
 
 def batches(keyed: Iterable[Keyed], size: int) -> Iterator[list[Keyed]]:

@@ -128,7 +128,7 @@ class BytePairs(Tokenizer):
         except Exception as error:  # the library raises nothing narrower
             raise UserError(f"{self.file} is not a tokenizer: {' '.join(str(error).split())}") from None
 
-    @property
+    @cached_property
     def vocabulary(self) -> int:
         return 1 + max(self._model.get_vocab(with_added_tokens=True).values())
 

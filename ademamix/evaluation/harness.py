@@ -6,7 +6,7 @@ those of others.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -20,6 +20,7 @@ from lm_eval.tasks import TaskManager, get_task_dict
 from ademamix.checkout import checkout
 from ademamix.data.tokenizer import Tokenizer, tokenizer_of
 from ademamix.errors import UserError, did_you_mean
+from ademamix.evaluation import hub
 from ademamix.evaluation.choices import Evaluation
 from ademamix.evaluation.scoring import Likelihood, log_likelihoods
 
@@ -110,11 +111,16 @@ def opened(name: str, definition: Mapping[str, Any] | None) -> dict[str, Any]:
     manager = TaskManager(include_path=str(checkout() / OWN_TASKS))
     if definition is None and name not in manager.all_tasks:
         raise UserError(f"unknown task '{name}'{did_you_mean(name, manager.all_tasks)}")
+    # What is stated here lies on disk, whatever else does.
+    online = definition is not None or hub.answers()
     try:
-        return get_task_dict([dict(definition) if definition else name], manager)
+        with nullcontext() if online else hub.caches_alone():
+            return get_task_dict([dict(definition) if definition else name], manager)
     except Exception as problem:  # whatever the libraries that fetch data raise
-        why = " ".join(str(problem).split())[:200]
+        why = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
+        if not online:
+            why = f"it is not in this machine's cache, and {hub.endpoint()} does not answer"
         raise UserError(
-            f"task '{name}': its data cannot be reached ({type(problem).__name__}: {why}); "
-            "fetch it on a machine with network and name its cache with HF_HOME"
+            f"task '{name}': its data cannot be reached ({why}); ask it once on a machine with network, "
+            "and name the cache that this leaves by HF_HOME"
         ) from None

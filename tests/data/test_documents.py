@@ -37,6 +37,27 @@ def test_rows_come_as_they_are_and_empty_ones_do_not(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.json.gz"])
+def test_rows_from_elsewhere(tmp_path: Path, name: str) -> None:
+    """Through `datasets`, as from a network."""
+    import fsspec
+
+    there = f"memory://rows/{name}"
+    with fsspec.open(there, "wb") as file:
+        file.write(rows(tmp_path / name).read_bytes())
+    found = list(documents(SourceFile(name=name, path=there), PLAIN))
+    assert found == [row.encode() for row in ROWS if row]
+
+
+def test_a_parquet_file_with_spoilt_pages_is_damaged_and_not_unreachable(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": [f"{n} " * 50 for n in range(5_000)]}), tmp_path / "a.parquet")
+    raw = bytearray((tmp_path / "a.parquet").read_bytes())
+    raw[len(raw) // 4 : len(raw) // 2] = b"\xff" * (len(raw) // 2 - len(raw) // 4)
+    (tmp_path / "a.parquet").write_bytes(raw)
+    with pytest.raises(Broken):
+        read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.json.gz"])
 def test_a_wrong_field_is_named_with_the_right_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(WrongField, match=r"no field 'texts' \(did you mean 'text'\?\).*--field"):
         read(rows(tmp_path / name), Reading(field="texts"))

@@ -78,9 +78,14 @@ def test_every_document_once_in_the_split_of_its_hash(tmp_path: Path, text: Path
     assert prepare(tmp_path, "set", source(text), BYTES).already
 
 
-def test_the_tokens_do_not_depend_on_the_number_of_cores(tmp_path: Path, text: Path) -> None:
+@pytest.mark.parametrize("group", [1, 10**9], ids=["a process each", "threads of one"])
+def test_the_tokens_do_not_depend_on_the_number_of_cores(
+    tmp_path: Path, text: Path, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARED", 2_000)  # several batches
     digests = {
-        Tokens(prepare(tmp_path, f"set{jobs}", source(text), BYTES, jobs).folder).digest for jobs in (1, 2)
+        Tokens(prepare(tmp_path, f"set{jobs}", source(text, group), BYTES, jobs).folder).digest
+        for jobs in (1, 2)
     }
     assert len(digests) == 1
 
