@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ademamix.errors import UserError
 
@@ -15,11 +15,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with scratch.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            synced(file)
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def synced(file: IO[bytes]) -> None:
+    """Everything written to `file` so far is on the disk when this returns."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -19,6 +19,7 @@ from ademamix.training.log import LossBuffer
 from ademamix.training.loss import Loss
 from ademamix.training.observe import Observer
 from ademamix.training.ranks import ALONE, Ranks
+from ademamix.training.sharding import divided, shard, total_norm
 
 
 class Trainer:
@@ -29,6 +30,9 @@ class Trainer:
         self.task = task
         self.ranks = ranks
         self.model: nn.Module = task.model().train()
+        self.mesh = ranks.mesh(task.device.type) if ranks.shard else None
+        if self.mesh:
+            shard(self.model, self.mesh, job.spec.compiled)
         self.params = list(self.model.parameters())
         self.loss = Loss(task, self.model, ranks, job.spec.compiled)
         self.optimizer: Optimizer = job.spec.optimizer.build(groups(self.model))
@@ -36,7 +40,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
         passes = job.micro_batch or job.spec.batch
-        self.observer = Observer(task, self.model, self.optimizer, passes, job.observe)
+        self.observer = Observer(task, self.model, self.optimizer, passes, job.observe, ranks)
 
     @property
     def implementation(self) -> str:
@@ -51,7 +55,7 @@ class Trainer:
             group["lr"] = lr
         seed_all(spec.seed, t, self.task.device)
         loss = self._backward(t)
-        norm = nn.utils.get_total_norm([p.grad for p in self.params if p.grad is not None])
+        norm = total_norm((p.grad for p in self.params if p.grad is not None), self.ranks)
         if spec.clipping is not None:
             nn.utils.clip_grads_with_norm_(self.params, spec.clipping, norm)
         self.optimizer.step()
@@ -88,7 +92,9 @@ class Trainer:
         return torch.autocast(self.task.device.type, torch.bfloat16)
 
     def observe(self) -> dict[Quantity, float]:
-        """The quantities wanted at this step."""
+        """The quantities wanted at this step. The first rank knows them, which is asked alone unless in shards."""
+        if not (self.ranks.first or self.ranks.shard):
+            return {}
         self.observer.reach(self.step)
         return self.measure(q for q, steps in self.job.observe.items() if self.step in steps)
 
@@ -105,7 +111,7 @@ class Trainer:
         }
 
     def state(self) -> dict[str, Any]:
-        """Everything a checkpoint holds."""
+        """Everything a checkpoint holds; in shards, of weights and moments this rank's part."""
         return {
             "id": self.job.spec.id,
             "step": self.step,
@@ -126,6 +132,7 @@ class Trainer:
 
     def load(self, state: dict[str, Any]) -> None:
         """The weights and moments of a checkpoint of this run, to go on from or to look at."""
+        state = self._divided(state)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
@@ -135,6 +142,7 @@ class Trainer:
         spec = self.job.spec
         assert spec.fork is not None
         refuse_switch(spec)
+        state = self._divided(state)
         self.model.load_state_dict(state["model"])
         if spec.fork.parent.optimizer == spec.optimizer:
             self.optimizer.load_state_dict(state["optimizer"])
@@ -144,6 +152,14 @@ class Trainer:
             except ValueError as problem:
                 raise UserError(str(problem)) from None
         self.step = self.losses.first = state["step"]
+
+    def _divided(self, state: dict[str, Any]) -> dict[str, Any]:
+        """A state as it is, or in shards where this trainer's is."""
+        if self.mesh is None:
+            return state
+        counted = [p for group in self.optimizer.param_groups for p in group["params"]]
+        found: dict[str, Any] = divided(state, self.model, counted, self.mesh)
+        return found
 
 
 def groups(model: nn.Module) -> list[dict[str, Any]]:

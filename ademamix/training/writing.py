@@ -1,0 +1,70 @@
+"""Writing checkpoints while training goes on: a copy of the state in the host's memory, and a thread."""
+
+import copy
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from torch import Tensor, distributed
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor
+
+from ademamix.training.ranks import PATIENCE, Ranks
+
+
+class Writer:
+    """One thread that writes, one checkpoint at a time.
+
+    Where ranks write together, the threads talk to each other over a group of their own: that of the
+    training is in use meanwhile.
+    """
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._written: Future[None] | None = None
+        self.group = distributed.new_group(backend="gloo", timeout=PATIENCE) if ranks.shard else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written."""
+        return self._written is not None and not self._written.done()
+
+    def start(self, write: Callable[[], None]) -> None:
+        """Begin to `write`, once what came before is on the disk."""
+        self.wait()
+        self._written = self._thread.submit(write)
+
+    def wait(self) -> None:
+        """Return when all is on the disk. What went wrong in the thread is raised here, once."""
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
+
+    def close(self) -> None:
+        """Wait, and let the thread go."""
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
+            if self.group is not None:
+                distributed.destroy_process_group(self.group)
+
+
+def copied(state: Any) -> Any:
+    """A nested state, its tensors copied to the host's memory; of DTensors, this rank's part."""
+    if isinstance(state, DTensor):
+        part = state.to_local().detach().to("cpu", copy=True)
+        mesh = DeviceMesh("cpu", state.device_mesh.mesh)
+        return DTensor.from_local(
+            part, mesh, state.placements, run_check=False, shape=state.shape, stride=state.stride()
+        )
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        new = copy.copy(state)  # of its own kind, with what a state dict carries beside its entries
+        for key, value in state.items():
+            new[key] = copied(value)
+        return new
+    if isinstance(state, list | tuple):
+        return type(state)(map(copied, state))
+    return state
