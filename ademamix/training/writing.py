@@ -3,10 +3,11 @@
 import copy
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from torch import Tensor, distributed
-from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
 
 from ademamix.training.ranks import PATIENCE, Ranks
@@ -46,15 +47,16 @@ class Writer:
             self.wait()
         finally:
             self._thread.shutdown()
-            if self.group is not None:
-                distributed.destroy_process_group(self.group)
+            group, self.group = self.group, None
+            if group is not None:
+                distributed.destroy_process_group(group)
 
 
 def copied(state: Any) -> Any:
     """A nested state, its tensors copied to the host's memory; of DTensors, this rank's part."""
     if isinstance(state, DTensor):
         part = state.to_local().detach().to("cpu", copy=True)
-        mesh = DeviceMesh("cpu", state.device_mesh.mesh)
+        mesh = _on_host(state.device_mesh)
         return DTensor.from_local(
             part, mesh, state.placements, run_check=False, shape=state.shape, stride=state.stride()
         )
@@ -68,3 +70,9 @@ def copied(state: Any) -> Any:
     if isinstance(state, list | tuple):
         return type(state)(map(copied, state))
     return state
+
+
+@cache
+def _on_host(mesh: DeviceMesh) -> DeviceMesh:
+    """The same ranks, whose tensors are on the host."""
+    return mesh if mesh.device_type == "cpu" else init_device_mesh("cpu", tuple(mesh.shape))
