@@ -87,7 +87,9 @@ def train(
     store.open()
     for each in needs:
         store.run(each.run.id).keep(each.keep)
-    code = train_all(planned, at, store, data, lambda: local(at, jobs, device, gpus_per_run, shard), repeat_data)
+    code = train_all(
+        planned, at, store, data, lambda: local(at, jobs, device, gpus_per_run, shard), repeat_data
+    )
     if code == 0:
         for each in needs:
             click.echo(result(store.run(each.run.id), str(at.validation_loss)))

@@ -114,9 +114,7 @@ def _has_data(job: Job, task: Assignment, first: bool) -> bool:
 
 
 @contextmanager
-def joined_ranks(
-    here: "JobEnvironment", device: str, shard: bool = False
-) -> Iterator[tuple["Ranks", str]]:
+def joined_ranks(here: "JobEnvironment", device: str, shard: bool = False) -> Iterator[tuple["Ranks", str]]:
     """This process among the tasks of its job, as submitit finds them, and the device it trains on."""
     import submitit
     import torch

@@ -38,7 +38,13 @@ class Order:
         threads = self.batch.shape.threads
         return [
             Assignment(
-                jobs, self.store_root, self.data_root, self.device, threads, self.requeue, self.batch.shape.shard
+                jobs,
+                self.store_root,
+                self.data_root,
+                self.device,
+                threads,
+                self.requeue,
+                self.batch.shape.shard,
             )
             for jobs in self.batch.tasks
         ]

@@ -49,9 +49,7 @@ def save_shards(
         write_json(path.with_suffix(".json"), {FILES: files})
 
 
-def load(
-    run: Run, step: int, device: torch.device, mesh: DeviceMesh | None = None
-) -> dict[str, Any] | None:
+def load(run: Run, step: int, device: torch.device, mesh: DeviceMesh | None = None) -> dict[str, Any] | None:
     """The state of checkpoint `step` on `device`, or None when it is missing or damaged.
 
     `mesh`: of the ranks that are to have it in shards. Of a checkpoint in shards each then reads its part;
