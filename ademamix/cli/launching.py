@@ -110,7 +110,7 @@ def _unless_given(option: str, value: Path, instead: Path | None) -> Path:
 
 
 def launcher_options(command: Command) -> Command:
-    """--launcher, --cluster and what goes with it, --jobs, --device, --gpus-per-run, --shard as one `launching`.
+    """--launcher, --cluster and what goes with it, --jobs, --device, GPUs for each run: as one `launching`.
 
     The verb needs options `runs` and `data`, too (`runs_option`, `data_option`).
     """

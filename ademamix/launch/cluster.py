@@ -26,7 +26,7 @@ class Resources(Frozen):
         tasks: processes for each node. None: one for each GPU, or one.
         cpus: cores for each process.
         threads: of a process that trains on a CPU; more of them change its last bits.
-        shard: each process keeps a part of its run's weights and moments alone (FSDP2), where there are several.
+        shard: of several processes each keeps a part of the run's weights and moments alone (FSDP2).
         memory_gb: for each node. None: what the partition gives.
         minutes: the time limit.
         partition, account, qos, constraint: as the cluster calls them.

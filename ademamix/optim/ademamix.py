@@ -286,7 +286,7 @@ class AdEMAMix(Optimizer):
         return loss
 
     def _as_before(self, number: int, group: dict[str, Any]) -> bool:
-        """Make the step of a group as it was made before, if nothing has changed but gradients and options."""
+        """Make the step of a group as the last one was made, if only gradients and options have changed."""
         prepared = self._prepared.pop(number, None)
         if prepared is None or group["capturable"]:
             return False

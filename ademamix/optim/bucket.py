@@ -100,7 +100,7 @@ class Bucket:
 
         return replace(
             self,
-            **{name: cut(tensors) for name, tensors in self._lists().items()},
+            **{name: cut(tensors) for name, tensors in self._lists().items()},  # type: ignore[arg-type]
             places=[self.places[i] for i, _, _ in spans],
             starts=[start for _, start, _ in spans],
         )

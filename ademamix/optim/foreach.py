@@ -1,6 +1,6 @@
 """AdEMAMix over lists of tensors: the arithmetic of `reference.py` in few, large launches.
 
-Temporaries, two of fp32 and five of other dtypes, are those of a piece of the parameters: on a CPU, pieces stay in its cache.
+It is made piece by piece of the parameters: temporaries are small, and stay in the cache of a CPU.
 """
 
 import math
@@ -10,8 +10,7 @@ import torch
 from ademamix.optim.bucket import Bucket
 from ademamix.optim.scalars import Scalars
 
-
-# Elements of a piece, a multiple of what vector instructions take at a time: so a piece rounds as the whole does.
+# Elements of a piece: multiples of what vector instructions take, so that pieces round as the whole does.
 PIECE = {"cpu": 2**19, "cuda": 2**24}
 
 

@@ -72,7 +72,7 @@ def load(run: Run, step: int, device: torch.device, mesh: DeviceMesh | None = No
 
 
 def latest(run: Run, device: torch.device, mesh: DeviceMesh | None = None) -> dict[str, Any] | None:
-    """The state of the newest usable checkpoint, as `load` has it; damaged ones are passed over with a warning."""
+    """The newest usable checkpoint, as `load` has it; damaged ones are passed over with a warning."""
     for step in sorted(run.checkpoint_steps(), reverse=True):
         if (state := load(run, step, device, mesh)) is not None:
             return state

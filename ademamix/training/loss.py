@@ -34,8 +34,8 @@ class Loss:
     """The mean loss of a part of a batch; backward through it, ranks average their gradients.
 
     They do so bucket by bucket while the backward pass goes on (DistributedDataParallel), but for parts
-    that are not the last one of a batch. In shards they do so in each part, block by block: gradients of parts
-    are then added up in shards, too.
+    that are not the last one of a batch. In shards they do so in each part, block by block, so that the
+    gradients of parts are added up in shards, too.
 
     Args:
         task, model: of the run.

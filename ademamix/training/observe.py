@@ -1,7 +1,7 @@
 """Observing a run without changing a bit of its trajectory."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,6 @@ from ademamix.quantities import Displacement, MomentumNorm, Quantity
 from ademamix.spec import Observe
 from ademamix.tasks import Task
 from ademamix.training.ranks import ALONE, Ranks
-from ademamix.training.sharding import Gathered, total_norm
 
 
 def weights_needed(wanted: Observe) -> dict[int, int]:
@@ -50,7 +49,11 @@ class Observer:
         self.optimizer = optimizer
         self.size = size
         self.ranks = ranks
-        self._gathered = Gathered(task, model, ranks) if ranks.shard else None
+        self._gathered: Callable[[], nn.Module | None] | None = None
+        if ranks.shard:
+            from ademamix.training.sharding import Gathered
+
+            self._gathered = Gathered(task, model, ranks)
         self._looks = frozenset[int]().union(*wanted.values())
         self.step = 0
         self._remembered: dict[int, list[Tensor]] = {}
@@ -98,7 +101,7 @@ class Observer:
 
     def _momentum_norm(self, quantity: MomentumNorm) -> float:
         moments = [state[quantity.moment] for state in self.optimizer.state.values()]
-        return float(total_norm(moments, self.ranks))
+        return float(self.ranks.norm(moments))
 
 
 def refuse_unmeasurable(task: Task, wanted: Observe) -> None:

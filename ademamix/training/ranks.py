@@ -1,13 +1,13 @@
 """The processes that train one run together, of which this is one; alone, everything here does nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Ranks:
         return slice(start, end)
 
     def agreeing(self, *flags: bool) -> Callable[[], list[bool]]:
-        """Ask of each flag whether any rank says so; what is returned waits for the answers, the same for all.
+        """Ask of each flag whether any rank says so; what is returned waits for the answers, alike for all.
 
         The question travels between hosts, beside whatever the devices do meanwhile.
         """
@@ -74,12 +74,26 @@ class Ranks:
             distributed.all_reduce(tensor)
             tensor /= self.size
 
+    def norm(self, tensors: Iterable[Tensor]) -> Tensor:
+        """The 2-norm of all tensors as one vector; of those in shards, over all ranks, who all ask for it."""
+        norm = nn.utils.get_total_norm([local(t) for t in tensors])
+        if not self.shard:
+            return norm
+        squares = norm.square()
+        distributed.all_reduce(squares)
+        return squares.sqrt()
+
     def mesh(self, device: str) -> DeviceMesh:
         """All ranks in a row, whose tensors are on 'cpu' or 'cuda'."""
         return init_device_mesh(device, (self.size,))
 
 
 ALONE = Ranks()
+
+
+def local(tensor: Tensor) -> Tensor:
+    """This rank's part of a tensor in shards; any other as it is."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor  # type: ignore[operator]
 
 
 @contextmanager

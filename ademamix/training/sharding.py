@@ -1,10 +1,13 @@
-"""A model in shards over the ranks of a run (FSDP2), and what is whole of it again."""
+"""A model in shards over the ranks of a run (FSDP2), and what is whole of it again.
 
-from collections.abc import Iterable, Mapping
+Importing this takes a second: it is done where there are shards.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
@@ -62,21 +65,6 @@ def _as(like: Tensor, value: Tensor, mesh: DeviceMesh) -> Tensor:
     if isinstance(value, DTensor) or not isinstance(like, DTensor):
         return value
     return distribute_tensor(value.to(like.device), mesh, [Shard(0)], src_data_rank=None)
-
-
-def local(tensor: Tensor) -> Tensor:
-    """This rank's part of a DTensor; another tensor as it is."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def total_norm(tensors: Iterable[Tensor], ranks: Ranks) -> Tensor:
-    """The 2-norm of all tensors as one vector; of those in shards, over all ranks, who all ask for it."""
-    norm = nn.utils.get_total_norm([local(t) for t in tensors])
-    if not ranks.shard:
-        return norm
-    squares = norm.square()
-    distributed.all_reduce(squares)
-    return squares.sqrt()
 
 
 class Gathered:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor, distributed
-from torch.distributed.checkpoint import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
+from torch.distributed.checkpoint.state_dict_loader import load as load_tensors
+from torch.distributed.checkpoint.state_dict_saver import save as save_tensors
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Shard, empty
 
@@ -40,7 +41,7 @@ def save(folder: Path, state: Any, rank: int, group: distributed.ProcessGroup) -
     distributed.barrier(group)
     tensors, rest = _apart(state)
     writer = FileSystemWriter(scratch, single_file_per_rank=True, sync_files=True)
-    dcp.save(tensors, storage_writer=writer, process_group=group)
+    save_tensors(tensors, storage_writer=writer, process_group=group)
     if rank == 0:
         with (scratch / REST).open("wb") as file:
             torch.save(rest, file)
@@ -69,7 +70,7 @@ def load(folder: Path, files: Files, device: torch.device, mesh: DeviceMesh | No
     tensors = {key: _room(stored[key], device, mesh) for key in rest[SHARDED]}
     with warnings.catch_warnings():  # that it reads for itself alone, as it is told to
         warnings.filterwarnings("ignore", "torch.distributed is disabled")
-        dcp.load(tensors, storage_reader=reader, no_dist=True)
+        load_tensors(tensors, storage_reader=reader, no_dist=True)
     for key, path in rest.pop(SHARDED).items():
         *outer, last = path
         inner = rest

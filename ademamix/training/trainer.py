@@ -19,7 +19,6 @@ from ademamix.training.log import LossBuffer
 from ademamix.training.loss import Loss
 from ademamix.training.observe import Observer
 from ademamix.training.ranks import ALONE, Ranks
-from ademamix.training.sharding import divided, shard, total_norm
 
 
 class Trainer:
@@ -32,6 +31,8 @@ class Trainer:
         self.model: nn.Module = task.model().train()
         self.mesh = ranks.mesh(task.device.type) if ranks.shard else None
         if self.mesh:
+            from ademamix.training.sharding import shard
+
             shard(self.model, self.mesh, job.spec.compiled)
         self.params = list(self.model.parameters())
         self.loss = Loss(task, self.model, ranks, job.spec.compiled)
@@ -55,7 +56,7 @@ class Trainer:
             group["lr"] = lr
         seed_all(spec.seed, t, self.task.device)
         loss = self._backward(t)
-        norm = total_norm((p.grad for p in self.params if p.grad is not None), self.ranks)
+        norm = self.ranks.norm(p.grad for p in self.params if p.grad is not None)
         if spec.clipping is not None:
             nn.utils.clip_grads_with_norm_(self.params, spec.clipping, norm)
         self.optimizer.step()
@@ -92,7 +93,7 @@ class Trainer:
         return torch.autocast(self.task.device.type, torch.bfloat16)
 
     def observe(self) -> dict[Quantity, float]:
-        """The quantities wanted at this step. The first rank knows them, which is asked alone unless in shards."""
+        """The quantities wanted at this step, on the first rank; in shards, every rank helps it."""
         if not (self.ranks.first or self.ranks.shard):
             return {}
         self.observer.reach(self.step)
@@ -157,6 +158,8 @@ class Trainer:
         """A state as it is, or in shards where this trainer's is."""
         if self.mesh is None:
             return state
+        from ademamix.training.sharding import divided
+
         counted = [p for group in self.optimizer.param_groups for p in group["params"]]
         found: dict[str, Any] = divided(state, self.model, counted, self.mesh)
         return found

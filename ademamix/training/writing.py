@@ -23,7 +23,11 @@ class Writer:
     def __init__(self, ranks: Ranks) -> None:
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._written: Future[None] | None = None
-        self.group = distributed.new_group(backend="gloo", timeout=PATIENCE) if ranks.shard else None
+        self.group: distributed.ProcessGroup | None = None
+        if ranks.shard:
+            group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+            assert isinstance(group, distributed.ProcessGroup)  # which every rank is in
+            self.group = group
 
     @property
     def busy(self) -> bool:

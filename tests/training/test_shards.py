@@ -1,4 +1,4 @@
-"""A run in shards over its processes (FSDP2) is the run that one process trains, and so are its checkpoints."""
+"""A run in shards over its processes (FSDP2) is the run that one process trains; so are its checkpoints."""
 
 import signal
 import warnings
