@@ -14,10 +14,8 @@ import torch
 from torch import distributed
 from torch.distributed.device_mesh import DeviceMesh
 
-from ademamix.files import scratch_beside, synced, write_json
+from ademamix.files import scratch_beside, signature, synced, write_json
 from ademamix.store import Run
-from ademamix.training import shards
-from ademamix.training.shards import signature
 
 FILES = "files"  # in the marker of one in shards
 
@@ -42,6 +40,8 @@ def save_shards(
     run: Run, step: int, state: dict[str, Any], rank: int, group: distributed.ProcessGroup
 ) -> None:
     """As `save`, of a state in shards; every rank of `group` does it."""
+    from ademamix.training import shards
+
     path = run.checkpoint_path(step)
     files = shards.save(run.shards_path(step), state, rank, group)
     if rank == 0:
@@ -59,6 +59,8 @@ def load(run: Run, step: int, device: torch.device, mesh: DeviceMesh | None = No
     try:
         marker = json.loads(path.with_suffix(".json").read_text())
         if FILES in marker:
+            from ademamix.training import shards
+
             return shards.load(run.shards_path(step), marker[FILES], device, mesh)
         if signature(path) != marker:
             raise ValueError("it does not match its checksum")

@@ -5,7 +5,6 @@ as in a checkpoint that is one file, and where in it each of those tensors belon
 reads it, one among them.
 """
 
-import hashlib
 import os
 import shutil
 import warnings
@@ -21,7 +20,7 @@ from torch.distributed.checkpoint.state_dict_saver import save as save_tensors
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Shard, empty
 
-from ademamix.files import synced
+from ademamix.files import signature, synced
 
 REST = "rest.pt"
 SHARDED = "sharded"  # in the rest: name → where it belongs, keys from the outside to the inside
@@ -78,12 +77,6 @@ def load(folder: Path, files: Files, device: torch.device, mesh: DeviceMesh | No
             inner = inner[step]
         inner[last] = tensors[key]
     return rest
-
-
-def signature(path: Path) -> dict[str, Any]:
-    """Size and hash of a file."""
-    with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _writer_of(file: Path) -> int:

@@ -4,13 +4,15 @@ import copy
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, distributed
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.tensor import DTensor
 
 from ademamix.training.ranks import PATIENCE, Ranks
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 class Writer:
@@ -58,12 +60,8 @@ class Writer:
 
 def copied(state: Any) -> Any:
     """A nested state, its tensors copied to the host's memory; of DTensors, this rank's part."""
-    if isinstance(state, DTensor):
-        part = state.to_local().detach().to("cpu", copy=True)
-        mesh = _on_host(state.device_mesh)
-        return DTensor.from_local(
-            part, mesh, state.placements, run_check=False, shape=state.shape, stride=state.stride()
-        )
+    if hasattr(state, "to_local"):
+        return _copied_part(state)
     if isinstance(state, Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):
@@ -74,6 +72,13 @@ def copied(state: Any) -> Any:
     if isinstance(state, list | tuple):
         return type(state)(map(copied, state))
     return state
+
+
+def _copied_part(t: "DTensor") -> "DTensor":
+    from torch.distributed.tensor import DTensor
+
+    part, mesh = t.to_local().detach().to("cpu", copy=True), _on_host(t.device_mesh)
+    return DTensor.from_local(part, mesh, t.placements, run_check=False, shape=t.shape, stride=t.stride())
 
 
 @cache
