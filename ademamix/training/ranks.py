@@ -93,7 +93,7 @@ ALONE = Ranks()
 
 def local(tensor: Tensor) -> Tensor:
     """This rank's part of a tensor in shards; any other as it is."""
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor  # type: ignore[operator]
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 @contextmanager
