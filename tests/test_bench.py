@@ -41,7 +41,7 @@ def test_it_measures_and_plans_take_its_rates(tmp_path: Path) -> None:
 
 
 def test_the_setting_of_track_3() -> None:
-    """Its sizes, read in its own file: 12 layers of width 768, 512 windows of 1,024, a vocabulary of 50,304."""
+    """Its sizes, as its own file has them: 12 layers of width 768, 512 windows, a vocabulary of 50,304."""
     specs, passes = training.specs_of(training.TRACK_3, scale("paper"))
     theirs = 12 * (12 * 768**2) + 2 * 50_304 * 768  # matrices; biases, gains and positions differ
     for spec in specs.values():

@@ -9,6 +9,7 @@
 - `checkpoint.py`  checkpoints that are whole or are not used; `shards.py`: of a run in shards
 - `writing.py`     writing them while training goes on
 - `loss.py`        model and loss as one: eager or compiled, over one process or several
+- `captured.py`    updates as one CUDA graph
 - `garbage.py`     when Python's garbage is collected
 - `ranks.py`       the processes that train one run together
 - `sharding.py`    weights and moments in shards over them (FSDP2)

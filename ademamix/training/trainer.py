@@ -14,6 +14,7 @@ from ademamix.optim.switch import carry_over
 from ademamix.quantities import Quantity
 from ademamix.spec import RunSpec
 from ademamix.tasks import Task
+from ademamix.training.captured import Captured, capturable, with_capturable
 from ademamix.training.job import Job
 from ademamix.training.log import LossBuffer
 from ademamix.training.loss import Loss
@@ -40,6 +41,9 @@ class Trainer:
         self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
+        self.captured: Captured | None = None
+        if job.captured and capturable(self.optimizer, task.device, ranks.size):
+            self.captured = Captured(self.optimizer, task.device, self._change)
         passes = job.micro_batch or job.spec.batch
         self.observer = Observer(task, self.model, self.optimizer, passes, job.observe, ranks)
 
@@ -55,14 +59,21 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         seed_all(spec.seed, t, self.task.device)
-        loss = self._backward(t)
+        batch = self.task.batch(t, self.ranks.rows(spec.batch))
+        found = self.captured(batch, lr) if self.captured else self._change(batch)
+        self.losses.add(*found)
+        self.step = t
+
+    def _change(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Make an update by this rank's part of a batch; returns the loss and the norm of the gradient."""
+        spec = self.job.spec
+        loss = self._backward(batch)
         norm = self.ranks.norm(p.grad for p in self.params if p.grad is not None)
         if spec.clipping is not None:
             nn.utils.clip_grads_with_norm_(self.params, spec.clipping, norm)
         self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.losses.add(loss, norm)
-        self.step = t
+        self.optimizer.zero_grad(set_to_none=self.captured is None)  # a graph knows them by their place
+        return loss, norm
 
     def scheduled(self) -> dict[str, float]:
         """What the last update was made with of all that changes over the steps: lr, α(t), β3(t)."""
@@ -70,12 +81,12 @@ class Trainer:
         found |= getattr(self.optimizer, "scheduled", dict)()
         return {name: float(f"{value:.9g}") for name, value in found.items()}
 
-    def _backward(self, t: int) -> Tensor:
-        """Accumulate the gradient of the mean loss over the whole batch of update t; returns that loss."""
-        batch = self.job.spec.batch
-        share = batch // self.ranks.size  # whose mean this rank computes; the ranks' are averaged
-        own = self.task.batch(t, self.ranks.rows(batch))
-        parts = self.task.split(own, self.job.micro_batch or share)
+    def _backward(self, batch: Any) -> Tensor:
+        """Accumulate the gradient of the mean loss over a batch, of which this is ours; returns that loss."""
+        share = (
+            self.job.spec.batch // self.ranks.size
+        )  # whose mean this rank computes; the ranks' are averaged
+        parts = self.task.split(batch, self.job.micro_batch or share)
         losses = []
         for number, (part, count) in enumerate(parts, start=1):
             with self.loss.averaging(last=number == len(parts)):
@@ -119,7 +130,7 @@ class Trainer:
             "seconds": self.seconds,
             "observed": self.observed(self.step),
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._optimizer_state(),
             "losses": self.losses.state(),
             "observer": self.observer.state(),
         }
@@ -135,7 +146,7 @@ class Trainer:
         """The weights and moments of a checkpoint of this run, to go on from or to look at."""
         state = self._divided(state)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self._load_optimizer(state["optimizer"])
         self.step = state["step"]
 
     def branch(self, state: dict[str, Any]) -> None:
@@ -146,13 +157,20 @@ class Trainer:
         state = self._divided(state)
         self.model.load_state_dict(state["model"])
         if spec.fork.parent.optimizer == spec.optimizer:
-            self.optimizer.load_state_dict(state["optimizer"])
+            self._load_optimizer(state["optimizer"])
         else:
             try:
                 carry_over(state["optimizer"]["state"], self.optimizer)
             except ValueError as problem:
                 raise UserError(str(problem)) from None
         self.step = self.losses.first = state["step"]
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        state = self.optimizer.state_dict()
+        return with_capturable(state, False) if self.captured else state
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(with_capturable(state, True) if self.captured else state)
 
     def _divided(self, state: dict[str, Any]) -> dict[str, Any]:
         """A state as it is, or in shards where this trainer's is."""
