@@ -1,5 +1,6 @@
 """A run in shards over its processes (FSDP2) is the run that one process trains; so are its checkpoints."""
 
+import shutil
 import signal
 import warnings
 from pathlib import Path
@@ -17,6 +18,7 @@ from ademamix.training.load import load_model
 from ademamix.training.worker import work
 from tests.training.test_ranks import SEEN, job, state, together
 
+compiles = pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
 CPU = torch.device("cpu")
 SLOW = MomentumNorm(moment="exp_avg_slow")
 
@@ -179,6 +181,15 @@ def test_what_a_killed_writer_left_is_removed(
     assert together(kept, tmp_path / "left", data_root, tmp_path / "again", shard=True) == [0, 0]
     names = {path.name for path in run.checkpoints.iterdir()}
     assert names == {f"{step:09d}.{kind}" for step in (5, 20) for kind in ("json", "sharded")}
+
+
+@compiles
+def test_shards_compile_block_by_block(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
+    compiled = ademamix_spec.changed(compiled=True)
+    assert together(job(compiled), tmp_path / "two", data_root, tmp_path / "meet", shard=True) == [0, 0]
+    assert work(job(ademamix_spec), tmp_path / "one", data_root, "cpu", 1) == 0
+    two, one = (Store(tmp_path / n).run(s.id) for n, s in (("two", compiled), ("one", ademamix_spec)))
+    close(two.metrics(), one.metrics(), rel=1e-4)
 
 
 def test_marks_of_parameters_outlive_sharding(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_nothing_is_captured_without_a_gpu(data_root: Path, ademamix_spec: RunSp
 
 
 def test_autocast_is_casting_in_the_linear_layers(data_root: Path, ademamix_spec: RunSpec) -> None:
-    """So casting by hand would gain nothing where the step is compiled: bit for bit, in losses and gradients."""
+    """Bit for bit, in losses and gradients: casting by hand would only spare an eager step some calls."""
     spec = ademamix_spec.changed(precision="bf16")
     linear, low = F.linear, torch.bfloat16
     found = []
