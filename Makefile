@@ -14,6 +14,7 @@
 # SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  DEVICE=cpu|cuda  SEEDS=0,1,2
 # LAUNCHER=slurm CLUSTER=configs/clusters/NAME.yaml  WAIT=1  DRY_RUN=1  RETRY=1    (docs/running-on-slurm.md)
 # GPUS=N      GPUs that train one run together, here (with DEVICE=cpu: processes)    (docs/scaling.md)
+# SHARD=1     each of those GPUs keeps a part of weights and moments alone (FSDP2)
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
 # PYTHON=EXE  use this interpreter as it is and install nothing
 # One run outside any figure, overrides and more: python -m ademamix --help
@@ -34,7 +35,7 @@ RUN := $(PYTHON) -m ademamix
 STORE := $(if $(RUNS),--runs "$(RUNS)")
 WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
-         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(GPUS),--gpus-per-run $(GPUS)) $(if $(SEEDS),--seeds $(SEEDS)) \
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(GPUS),--gpus-per-run $(GPUS)) $(if $(SHARD),--shard) $(if $(SEEDS),--seeds $(SEEDS)) \
          $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(CLUSTER),--cluster "$(CLUSTER)") \
          $(if $(WAIT),--wait) $(if $(DRY_RUN),--dry-run) $(if $(RETRY),--retry)
 FIGURES := $(if $(FIGURE),--figure "$(FIGURE)")

@@ -1,9 +1,10 @@
 """Writing a file so that a reader sees the old one or the new one, never a part."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ademamix.errors import UserError
 
@@ -15,11 +16,22 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with scratch.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            synced(file)
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def synced(file: IO[bytes]) -> None:
+    """Everything written to `file` so far is on the disk when this returns."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def signature(path: Path) -> dict[str, Any]:
+    """Size and hash of a file."""
+    with path.open("rb") as file:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -104,6 +104,7 @@ class Scale(Frozen):
     log_every: Steps  # steps per logged mean of the training loss
     checkpoint_seconds: Positive
     micro_batch: Steps | None = None  # samples per pass on the device; None: the whole batch
+    captured: bool = False  # on a GPU, updates of language models are one CUDA graph
     device: Literal["cpu", "auto"] = "auto"  # auto: a GPU where there is one
     machine: Machine
 

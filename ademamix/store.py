@@ -20,6 +20,7 @@ runs/
 import json
 import math
 import re
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -266,6 +267,10 @@ class Run:
         """The file of checkpoint `step`; its marker, written after it, has the suffix .json."""
         return self.checkpoints / f"{step:09d}.pt"
 
+    def shards_path(self, step: int) -> Path:
+        """The folder of checkpoint `step` where ranks have written it in shards; its marker is the same."""
+        return self.checkpoints / f"{step:09d}.sharded"
+
     def checkpoint_steps(self) -> frozenset[int]:
         """Steps with a checkpoint that claims to be complete."""
         return frozenset(
@@ -288,9 +293,14 @@ class Run:
         """Delete every other checkpoint, markers first, and what a crash left behind."""
         for step in self.checkpoint_steps() - set(wanted):
             self.checkpoint_path(step).with_suffix(".json").unlink(missing_ok=True)
-        whole = {self.checkpoint_path(step) for step in self.checkpoint_steps()}
-        for file in {*self.checkpoints.glob("*.pt"), *self.checkpoints.glob(".*.tmp")} - whole:
-            file.unlink(missing_ok=True)
+        whole = {path for step in self.checkpoint_steps()
+                 for path in (self.checkpoint_path(step), self.shards_path(step))}  # fmt: skip
+        patterns = ("*.pt", "*.sharded", ".*.tmp")
+        for path in {path for pattern in patterns for path in self.checkpoints.glob(pattern)} - whole:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def metrics(self) -> list[Row]:
         """All logged rows, in order, but for their `seconds`: what is the same on every machine.

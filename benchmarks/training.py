@@ -2,7 +2,8 @@
 
     make bench
 
-On a GPU the paper's 110M, 330M and 1.3B at their own batches (scale `paper`); on a CPU, on one core, the
+On a GPU the paper's 110M, 330M and 1.3B at their own batches (scale `paper`), and our network in the sizes of
+modded-nanogpt's track 3 (162M: untied embeddings, 524,288 tokens an update); on a CPU, on one core, the
 110M of scale `cpu`. The rates of one size are measured in rounds, each loop once a round, so that ratios are
 between neighbours in time; medians are reported. Data is made: random tokens, in the format of real ones.
 Written to benchmarks/results/training-<device>.json, of which `ademamix plan` takes this machine's rates.
@@ -37,7 +38,10 @@ from benchmarks.nanogpt import NanoGPT
 
 NANOGPT = "nanoGPT"
 RATIOS = (("AdEMAMix / AdamW, time", ADEMAMIX, ADAMW), ("nanoGPT / ours, time", NANOGPT, ADAMW))
-SIZES = {"cuda": ("110M", "330M", "1.3B"), "cpu": ("110M",)}
+TRACK_3 = (
+    "162M"  # records/track_3_optimization/train_gpt_simple.py: 12 layers, heads of 128, vocabulary 50,304
+)
+SIZES = {"cuda": ("110M", TRACK_3, "330M", "1.3B"), "cpu": ("110M",)}
 UPDATES = {"cuda": 5, "cpu": 100}  # of a round
 MATMUL = {"cuda": (8192, torch.bfloat16, 50), "cpu": (1024, torch.float32, 10)}
 DATA = {"cuda": 20_000_000, "cpu": 1_000_000}  # tokens
@@ -123,8 +127,8 @@ def raw(data: TokenFolder, root: Path) -> Path:
 class Ours:
     """The loop of this project over one run."""
 
-    def __init__(self, spec: RunSpec, at: Scale, root: Path, device: torch.device) -> None:
-        job = Job(spec, 10**9, frozenset(), {}, {}, 50, 1e9, at.passes(spec.task))
+    def __init__(self, spec: RunSpec, passes: int | None, root: Path, device: torch.device) -> None:
+        job = Job(spec, 10**9, frozenset(), {}, {}, 50, 1e9, passes)
         self.watch = Watch(device)
         self.task = spec.open(root, device)
         self.trainer = Trainer(job, self.task)
@@ -149,22 +153,34 @@ class Ours:
         return self.watch.seconds()["evaluation"]
 
 
+def specs_of(size: str, at: Scale) -> tuple[dict[str, RunSpec], int | None]:
+    """By optimizer, the runs of one size; and samples of a pass."""
+    setup = "110M" if size == TRACK_3 else size
+    found = {name: at.map(run(setup, name, PAPER_HORIZON)) for name in (ADAMW, ADEMAMIX)}
+    passes = at.passes(found[ADAMW].task)
+    if size != TRACK_3:
+        return found, passes
+    model = TransformerConfig(width=768, layers=12, heads=6, positions=1024, vocabulary=50_304, tied=False)
+    return {name: spec.changed(model=model, batch=512) for name, spec in found.items()}, 32
+
+
 def measured(
     size: str, at: Scale, root: Path, device: torch.device, rounds: int, updates: int, peak: float
 ) -> dict[str, Any]:
     """All there is to say of one size."""
-    plain = {name: at.map(run(size, name, PAPER_HORIZON)) for name in (ADAMW, ADEMAMIX)}
+    plain, passes = specs_of(size, at)
     model = plain[ADAMW].model
     assert isinstance(model, TransformerConfig)
     data = made_data(root, model.vocabulary, DATA[device.type])
     specs = {name: spec.changed(data=data) for name, spec in plain.items()}
     one = specs[ADAMW]
     makers: dict[str, Callable[[], Any]] = {
-        name: lambda spec=spec: Ours(spec, at, root, device) for name, spec in specs.items()
+        name: lambda spec=spec: Ours(spec, passes, root, device) for name, spec in specs.items()
     }
-    makers[NANOGPT] = lambda: NanoGPT(
-        model, one.sample, one.batch, raw(data, root), device, compiled=device.type == "cuda"
-    )
+    if model.tied:  # as nanoGPT's network is
+        makers[NANOGPT] = lambda: NanoGPT(
+            model, one.sample, one.batch, raw(data, root), device, compiled=device.type == "cuda"
+        )
     loops: dict[str, Any] = {}
     memory: dict[str, dict[str, float]] = {}
     for name, make in makers.items():
@@ -191,7 +207,7 @@ def measured(
         "compiled": one.compiled,
         "batch": one.batch,
         "sequence": one.sample,
-        "micro batch": at.passes(one.task),
+        "micro batch": passes,
         "gpus": 1,
     }
     for name, loop in loops.items():
@@ -253,7 +269,7 @@ def show(found: Mapping[str, Any]) -> None:
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
 @click.option("--rounds", default=7, show_default=True, help="Of each loop.")
 @click.option("--updates", type=int, help="Of a round. [default: 5 on a GPU, 100 on a CPU]")
-@click.option("--size", "sizes", multiple=True, help="110M, 330M, 1.3B. [default: all; on a CPU 110M]")
+@click.option("--size", "sizes", multiple=True, help="110M, 162M, 330M, 1.3B. [default: all; on a CPU 110M]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: benchmarks/results]")
 def main(device: str, rounds: int, updates: int | None, sizes: tuple[str, ...], out: Path | None) -> None:
     """Measure, print and write the medians."""

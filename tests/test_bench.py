@@ -40,6 +40,17 @@ def test_it_measures_and_plans_take_its_rates(tmp_path: Path) -> None:
     assert rates.found["110M", "ademamix"] == run["ademamix"]["tokens per second"]
 
 
+def test_the_setting_of_track_3() -> None:
+    """Its sizes, as its own file has them: 12 layers of width 768, 512 windows, a vocabulary of 50,304."""
+    specs, passes = training.specs_of(training.TRACK_3, scale("paper"))
+    theirs = 12 * (12 * 768**2) + 2 * 50_304 * 768  # matrices; biases, gains and positions differ
+    for spec in specs.values():
+        assert spec.units_per_step == 524_288
+        assert spec.batch % passes == 0  # type: ignore[operator]
+        assert abs(spec.model.parameters() / theirs - 1) < 0.01
+        assert spec.compiled
+
+
 def test_what_is_on_paper_is_what_is_computed() -> None:
     page = (checkout() / "docs" / "scaling.md").read_text()
     for table in (scaling.step(), scaling.speed()):

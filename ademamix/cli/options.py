@@ -162,6 +162,14 @@ def ranks_option(command: Command) -> Command:
     )(command)
 
 
+def shard_option(command: Command) -> Command:
+    return click.option(
+        "--shard",
+        is_flag=True,
+        help="Each of them keeps a part of weights and moments (FSDP2): for what does not fit on one GPU.",
+    )(command)
+
+
 def repeat_option(command: Command) -> Command:
     return click.option(
         "--repeat-data", is_flag=True, help="Train on less data than the runs need, which then see it again."

@@ -159,20 +159,26 @@ def refuse_unfit_data(
 
 
 def local(
-    at: Scale, jobs: int | None, device: str | None = None, gpus_per_run: int | None = None
+    at: Scale,
+    jobs: int | None,
+    device: str | None = None,
+    gpus_per_run: int | None = None,
+    shard: bool = False,
 ) -> Local | Together:
     """The launcher for this machine: one worker for each GPU or core, or as many as asked for.
 
     `gpus_per_run`: processes that train one run together, each on a GPU or core of its own. Under torchrun,
-    all of its processes do.
+    all of its processes do. `shard`: each of them keeps a part of the run's state alone.
     """
     if (joined := torchrun.of_this_call()) is not None:
         if gpus_per_run not in (None, joined.size):
             raise UserError(f"torchrun started {joined.size} processes, which train one run; leave out "
                             f"--gpus-per-run {gpus_per_run}")  # fmt: skip
-        return joined.on(devices(at, 1, device)[0].partition(":")[0])
+        return joined.on(devices(at, 1, device)[0].partition(":")[0], shard)
     ranks = gpus_per_run or 1
-    return Local(devices(at, jobs, device, ranks), ranks=ranks)
+    if shard and ranks == 1:
+        raise UserError("--shard divides a run among several processes; say how many with --gpus-per-run N")
+    return Local(devices(at, jobs, device, ranks), ranks=ranks, shard=shard)
 
 
 def prune(everything: Mapping[str, Wanted], store: Store) -> None:

@@ -16,6 +16,7 @@ from ademamix.cli.options import (
     repeat_option,
     runs_option,
     scale_option,
+    shard_option,
 )
 from ademamix.cli.torchrun import Training
 from ademamix.errors import UserError
@@ -48,6 +49,7 @@ from ademamix.values import UnknownVariant
 @jobs_option
 @device_option
 @ranks_option
+@shard_option
 @repeat_option
 @data_option
 @runs_option
@@ -61,6 +63,7 @@ def train(
     jobs: int | None,
     device: str | None,
     gpus_per_run: int | None,
+    shard: bool,
     repeat_data: bool,
     data: Path,
     runs: Path,
@@ -84,7 +87,9 @@ def train(
     store.open()
     for each in needs:
         store.run(each.run.id).keep(each.keep)
-    code = train_all(planned, at, store, data, lambda: local(at, jobs, device, gpus_per_run), repeat_data)
+    code = train_all(
+        planned, at, store, data, lambda: local(at, jobs, device, gpus_per_run, shard), repeat_data
+    )
     if code == 0:
         for each in needs:
             click.echo(result(store.run(each.run.id), str(at.validation_loss)))

@@ -26,6 +26,7 @@ class Resources(Frozen):
         tasks: processes for each node. None: one for each GPU, or one.
         cpus: cores for each process.
         threads: of a process that trains on a CPU; more of them change its last bits.
+        shard: of several processes each keeps a part of the run's weights and moments alone (FSDP2).
         memory_gb: for each node. None: what the partition gives.
         minutes: the time limit.
         partition, account, qos, constraint: as the cluster calls them.
@@ -37,6 +38,7 @@ class Resources(Frozen):
     tasks: Steps | None = None
     cpus: Steps = 1
     threads: Steps = 1
+    shard: bool = False
     memory_gb: Positive | None = None
     minutes: Steps = 60
     partition: str | None = None

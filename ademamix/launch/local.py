@@ -33,11 +33,13 @@ class Local:
         devices: one name for each process, such as ["cpu", "cpu"] or ["cuda:0", "cuda:1"].
         threads: for each process on a CPU.
         ranks: processes that train one run together, on devices that follow each other in `devices`.
+        shard: whether each of them keeps a part of the run's state alone.
     """
 
     devices: Sequence[str]
     threads: int = 1  # runs side by side use the cores better than one run does
     ranks: int = 1
+    shard: bool = False
 
     @property
     def workers(self) -> int:
@@ -120,10 +122,11 @@ class Pool:
         self.running: dict[str, Team] = {}
         self._places = (store.root, data_root)
         self._threads = of.threads
+        self._shard = of.shard
         self._context = fork_server(of.threads, preload)
 
     def start(self, job: Job) -> None:
-        team = Team(self._context, job, self._places, self.free.pop(), self._threads)
+        team = Team(self._context, job, self._places, self.free.pop(), self._threads, self._shard)
         self.running[job.spec.id] = team
 
     def wait(self) -> None:

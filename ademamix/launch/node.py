@@ -34,6 +34,7 @@ class Assignment:
         device: 'cpu' or 'cuda'.
         threads: on a CPU.
         requeue: whether it goes back to the queue when it is warned.
+        shard: whether each of several tasks keeps a part of a run's state alone.
     """
 
     jobs: tuple[Job, ...]
@@ -42,6 +43,7 @@ class Assignment:
     device: str
     threads: int
     requeue: bool
+    shard: bool = False
 
 
 def carry_out(task: Assignment) -> None:
@@ -65,7 +67,7 @@ def _train_all(task: Assignment, stop: Stop) -> int:
     if worst and (here.num_tasks > 1 or not ready):
         return worst
     before = progress(ready, Store(task.store_root))
-    with joined_ranks(here, task.device) as (ranks, device):
+    with joined_ranks(here, task.device, task.shard) as (ranks, device):
         for job in ready:
             code = _train(job, task, device, ranks, stop)
             worst = worst or (code if code in (FAILED, HELD) else 0)
@@ -112,7 +114,7 @@ def _has_data(job: Job, task: Assignment, first: bool) -> bool:
 
 
 @contextmanager
-def joined_ranks(here: "JobEnvironment", device: str) -> Iterator[tuple["Ranks", str]]:
+def joined_ranks(here: "JobEnvironment", device: str, shard: bool = False) -> Iterator[tuple["Ranks", str]]:
     """This process among the tasks of its job, as submitit finds them, and the device it trains on."""
     import submitit
     import torch
@@ -126,7 +128,7 @@ def joined_ranks(here: "JobEnvironment", device: str) -> Iterator[tuple["Ranks",
     submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
     if device == "cuda":
         torch.cuda.set_device(own)
-    with joined(here.global_rank, here.num_tasks) as ranks:
+    with joined(here.global_rank, here.num_tasks, shard=shard) as ranks:
         yield ranks, own
 
 

@@ -37,7 +37,15 @@ class Order:
         """What each task is told."""
         threads = self.batch.shape.threads
         return [
-            Assignment(jobs, self.store_root, self.data_root, self.device, threads, self.requeue)
+            Assignment(
+                jobs,
+                self.store_root,
+                self.data_root,
+                self.device,
+                threads,
+                self.requeue,
+                self.batch.shape.shard,
+            )
             for jobs in self.batch.tasks
         ]
 

@@ -24,6 +24,7 @@ class Team:
         places: the store's root, and that of the data.
         devices: a name for each of them; rank 0 is on the first.
         threads: of each on a CPU.
+        shard: whether each keeps a part of the state alone.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Team:
         places: tuple[Path, Path],
         devices: Sequence[str],
         threads: int,
+        shard: bool = False,
     ) -> None:
         self.job = job
         self.devices = tuple(devices)
@@ -42,7 +44,9 @@ class Team:
         meet = f"file://{self._folder}/meet" if self._folder else ""
         self._processes = [
             context.Process(
-                target=_train, args=(job, *places, device, threads, rank, len(devices), meet), daemon=False
+                target=_train,
+                args=(job, *places, device, threads, rank, len(devices), meet, shard),
+                daemon=False,
             )
             for rank, device in enumerate(devices)
         ]
@@ -111,6 +115,7 @@ def _train(
     rank: int,
     size: int,
     meet: str,
+    shard: bool,
 ) -> None:
     """A process of a run: rank `rank` of `size`, which find each other at `meet`."""
     from ademamix.training.ranks import joined
@@ -118,7 +123,7 @@ def _train(
 
     if size > 1:
         _prepare(device)
-    with joined(rank, size, meet) as ranks:
+    with joined(rank, size, meet, shard) as ranks:
         code = work(job, store_root, data_root, device, threads, ranks)
     raise SystemExit(code)
 

@@ -31,6 +31,7 @@ class Wish:
     store_root: Path
     data_root: Path
     device: str  # 'cpu' or 'cuda'
+    shard: bool
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class Together:
         local: its number on its machine, which is that of its GPU.
         device: 'cpu' or 'cuda', what the first one launches on.
         threads: of each on a CPU.
+        shard: whether each keeps a part of a run's state alone.
     """
 
     ranks: "Ranks"
     local: int
     device: str = "cpu"
     threads: int = 1
+    shard: bool = False
 
     @property
     def workers(self) -> int:
@@ -61,9 +64,9 @@ class Together:
     def processes(self, job: Job) -> int:
         return self.size
 
-    def on(self, device: str) -> "Together":
+    def on(self, device: str, shard: bool = False) -> "Together":
         """The same, to launch on 'cpu' or 'cuda'."""
-        return replace(self, device=device)
+        return replace(self, device=device, shard=shard)
 
     def launch(self, jobs: Sequence[Job], store: Store, data_root: Path, display: Display) -> Launched:
         """Train all jobs, one after the other; returns when they are done, or after a signal."""
@@ -72,7 +75,7 @@ class Together:
             while not stop and (job := schedule.take()):
                 display.started(job)
                 with _ticking(display):
-                    code = self._train(Wish(job, store.root, data_root, self.device), stop)
+                    code = self._train(Wish(job, store.root, data_root, self.device, self.shard), stop)
                 failed = code not in (0, HELD) and not stop
                 if code == 0:
                     schedule.succeeded(job)
@@ -109,7 +112,8 @@ class Together:
         if device == "cuda":
             device = f"cuda:{self.local}"
             torch.cuda.set_device(device)
-        return work(wish.job, wish.store_root, wish.data_root, device, self.threads, self.ranks, stop)
+        ranks = replace(self.ranks, shard=wish.shard)
+        return work(wish.job, wish.store_root, wish.data_root, device, self.threads, ranks, stop)
 
 
 @contextmanager

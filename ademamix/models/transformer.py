@@ -17,6 +17,7 @@ class TransformerConfig(TextModelConfig):
     """Sizes in the paper's terms (Table 1).
 
     `init_std`: of the initial weights, 0.02 at the paper's width; it goes with the inverse root of the width.
+    `tied`: whether the output layer has the embeddings' weights, as the paper's has.
     """
 
     COMPILES: ClassVar[bool] = True
@@ -28,6 +29,7 @@ class TransformerConfig(TextModelConfig):
     positions: Steps
     vocabulary: Steps
     init_std: Positive = 0.02
+    tied: bool = True
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "TransformerConfig":
@@ -44,16 +46,17 @@ class TransformerConfig(TextModelConfig):
         return model
 
     def parameters(self) -> int:
-        """Tied embeddings and positions counted, biases in the norms only."""
+        """Embeddings and positions counted, biases in the norms only."""
         block = 12 * self.width**2 + 4 * self.width
-        embeddings = (self.vocabulary + self.positions) * self.width
+        vocabularies = self.vocabulary * (1 if self.tied else 2)
+        embeddings = (vocabularies + self.positions) * self.width
         return embeddings + self.layers * block + 2 * self.width
 
     def training_flops(self, sample: int) -> float:
         """Of a sequence of `sample` tokens.
 
-        Six per token and weight that enters a matrix product (the tied head counts, the positions do not),
-        and the attention scores and their use, of which the causal half is computed.
+        Six per token and weight that enters a matrix product (the head counts, tied or not; the positions do
+        not), and the attention scores and their use, of which the causal half is computed.
         """
         products = self.vocabulary * self.width + self.layers * 12 * self.width**2
         attention = self.layers * 2 * sample * self.width / 2

@@ -36,8 +36,8 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Tokens to logits, (batch, sequence) → (batch, sequence, vocabulary).
 
-    Learnt positions, embeddings tied to the output layer, no biases in linear layers. Under bf16
-    autocast the norms, the softmax and the loss stay in fp32.
+    Learnt positions, embeddings tied to the output layer (or not, as the configuration says), no biases in
+    linear layers. Under bf16 autocast the norms, the softmax and the loss stay in fp32.
     """
 
     def __init__(self, config: "TransformerConfig") -> None:
@@ -47,6 +47,7 @@ class Transformer(nn.Module):
         self.positions = nn.Parameter(torch.empty(config.positions, config.width))
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
+        self.head = None if config.tied else nn.Linear(config.width, config.vocabulary, bias=False)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights from N(0, init_std²); what is added to the residual stream scales with depth."""
@@ -62,4 +63,4 @@ class Transformer(nn.Module):
         x = self.tokens(tokens) + (self.positions if whole else self.positions[:length])
         for block in self.blocks:
             x = block(x)
-        return F.linear(self.norm(x), self.tokens.weight)
+        return F.linear(self.norm(x), (self.head or self.tokens).weight)

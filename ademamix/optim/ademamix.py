@@ -10,6 +10,7 @@ from torch.optim.optimizer import Optimizer, ParamsT
 from ademamix.optim.bucket import Bucket
 from ademamix.optim.implementations import NAMES, UPDATES, choose, kernel_updates
 from ademamix.optim.options import check_options, refuse_misspelt
+from ademamix.optim.prepared import Prepared
 from ademamix.optim.scalars import Scalars, scalars_at
 from ademamix.optim.slots import COUNTED_ON_DEVICE, Slot, alike, bucket
 from ademamix.optim.state import (
@@ -97,6 +98,7 @@ class AdEMAMix(Optimizer):
         self._asked = implementation
         self._device_update: DeviceUpdate | None = None
         self._slots: dict[int, Slot] = {}
+        self._prepared: dict[int, Prepared] = {}  # by the number of the group
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -144,7 +146,7 @@ class AdEMAMix(Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._device_update, self._slots = None, {}
+        self._device_update, self._slots, self._prepared = None, {}, {}
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
@@ -257,7 +259,10 @@ class AdEMAMix(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         place = 0  # among all parameters: what a parameter's random bits depend on
-        for group in self.param_groups:
+        for number, group in enumerate(self.param_groups):
+            if self._as_before(number, group):
+                place += len(group["params"])
+                continue
             slots = [
                 self._slot(p, group, place + i) for i, p in enumerate(group["params"]) if p.grad is not None
             ]
@@ -274,9 +279,23 @@ class AdEMAMix(Optimizer):
                     self._update_on_device(together, group, since, [slot.step for slot in same])
                 else:
                     UPDATES[name](together, self.scalars(group, t, since))
+                if name == "c" and Prepared.fits(same, group["params"], together):
+                    self._prepared[number] = Prepared(same, together, t)
             for slot in slots:
                 slot.g = None
         return loss
+
+    def _as_before(self, number: int, group: dict[str, Any]) -> bool:
+        """Make the step of a group as the last one was made, if only gradients and options have changed."""
+        prepared = self._prepared.pop(number, None)
+        if prepared is None or group["capturable"]:
+            return False
+        gradients = prepared.gradients(group["params"], self.state)
+        if gradients is None or not prepared.count():
+            return False
+        prepared.update(gradients, self.scalars(group, prepared.t, prepared.since))
+        self._prepared[number] = prepared
+        return True
 
     def scalars(self, group: dict[str, Any], t: int, since: int) -> Scalars:
         """Every number of update t of a group whose schedules count from step `since`."""

@@ -1,6 +1,6 @@
 """The tensors of parameters that share every scalar: what an implementation updates in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +21,7 @@ class Bucket:
         nu: EMAs of the squared gradient.
         master: fp32 copies of low-precision parameters, which are then the ones updated; or None.
         places: each parameter's place among all of the optimizer.
+        starts: in its parameter, where each entry begins: 0 unless it is a piece (`pieces`).
         seed: of the stochastic rounding.
         step: t, of this update.
     """
@@ -34,6 +35,7 @@ class Bucket:
     places: list[int]
     seed: int
     step: int
+    starts: list[int] | None = None
 
     @property
     def rounds_randomly(self) -> bool:
@@ -64,13 +66,53 @@ class Bucket:
             master=None,
         )
 
+    def pieces(self, size: int) -> Iterator["Bucket"]:
+        """The same tensors as buckets of at most `size` elements each, views; those with holes stay whole."""
+        spans: list[tuple[int, int, int]] = []  # number of a tensor, and where in it a piece begins and ends
+        room = size
+        for i, p in enumerate(self.p):
+            n = p.numel()
+            length = size if n > size and dense(self._entry(i)) else max(n, 1)
+            for start in range(0, max(n, 1), length):
+                end = min(n, start + length)
+                if spans and end - start > room:
+                    yield self._piece(spans)
+                    spans, room = [], size
+                spans.append((i, start, end))
+                room -= end - start
+        if spans:
+            yield self._piece(spans)
+
+    def _lists(self) -> dict[str, list[Tensor]]:
+        """Those there are."""
+        names = ("p", "g", "m1", "m2", "nu", "master")
+        return {name: tensors for name in names if (tensors := getattr(self, name)) is not None}
+
+    def _entry(self, i: int) -> list[Tensor]:
+        return [tensors[i] for tensors in self._lists().values()]
+
+    def _piece(self, spans: Sequence[tuple[int, int, int]]) -> "Bucket":
+        def cut(tensors: list[Tensor]) -> list[Tensor]:
+            return [
+                tensors[i] if end - start == tensors[i].numel() else in_memory(tensors[i])[start:end]
+                for i, start, end in spans
+            ]
+
+        return replace(
+            self,
+            **{name: cut(tensors) for name, tensors in self._lists().items()},  # type: ignore[arg-type]
+            places=[self.places[i] for i, _, _ in spans],
+            starts=[start for _, start, _ in spans],
+        )
+
     def close(self, opened: "Bucket") -> None:
         """Store what was updated, where storage is narrower than the arithmetic.
 
         m1 is rounded to nearest, m2 and ν stochastically, and so are parameters that have no master.
         """
         for i, key in enumerate(self.random_keys()):
-            bits = None if key is None else rounding.random_bits(self.p[i], key)
+            start = 0 if self.starts is None else self.starts[i]
+            bits = None if key is None else rounding.random_bits(self.p[i], key, start)
             if self.m1 is not None and opened.m1 is not None:
                 _store(self.m1[i], opened.m1[i], None)
             _store(self.m2[i], opened.m2[i], None if bits is None else bits & 0xFFFF)
@@ -91,6 +133,11 @@ def _store(stored: Tensor, value: Tensor, random: Tensor | None) -> None:
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
     """The dtype of the arithmetic for parameters of `dtype`."""
     return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def in_memory(t: Tensor) -> Tensor:
+    """The elements of a tensor without holes, in the order in which they lie in memory: a view."""
+    return t.as_strided((t.numel(),), (1,))
 
 
 def dense(tensors: Sequence[Tensor]) -> bool:

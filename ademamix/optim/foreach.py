@@ -1,4 +1,7 @@
-"""AdEMAMix over lists of tensors: the arithmetic of `reference.py` in few, large launches."""
+"""AdEMAMix over lists of tensors: the arithmetic of `reference.py` in few, large launches.
+
+It is made piece by piece of the parameters: temporaries are small, and stay in the cache of a CPU.
+"""
 
 import math
 
@@ -7,9 +10,17 @@ import torch
 from ademamix.optim.bucket import Bucket
 from ademamix.optim.scalars import Scalars
 
+# Elements of a piece: multiples of what vector instructions take, so that pieces round as the whole does.
+PIECE = {"cpu": 2**19, "cuda": 2**24}
+
 
 def update(bucket: Bucket, s: Scalars) -> None:
     """One AdEMAMix update of every tensor of the bucket, in place."""
+    for piece in bucket.pieces(PIECE.get(bucket.p[0].device.type, 2**24)):
+        _update(piece, s)
+
+
+def _update(bucket: Bucket, s: Scalars) -> None:
     b = bucket.opened(s.maximize)
     torch._foreach_lerp_(b.m2, b.g, 1 - s.beta3)
     torch._foreach_mul_(b.nu, s.beta2)

@@ -31,14 +31,14 @@ def key(seed: int, step: int, parameter: int) -> int:
     return mix(mix(mix(seed & MASK) ^ step & MASK) ^ parameter & MASK)
 
 
-def random_bits(like: Tensor, key: int) -> Tensor:
+def random_bits(like: Tensor, key: int, start: int = 0) -> Tensor:
     """32 random bits for each element of `like`, as int64: hash of its place in memory and `key`.
 
-    Places are counted from the tensor's first element, as the kernels count them; those of a tensor with
-    holes are counted as if it had none.
+    Places are counted from the tensor's first element, as the kernels count them, which is at place `start`;
+    those of a tensor with holes are counted as if it had none.
     """
     strides = torch.empty_like(like, device="meta").stride()  # as `like`'s, without its holes
-    places = torch.arange(like.numel(), device=like.device).as_strided(like.shape, strides)
+    places = torch.arange(start, start + like.numel(), device=like.device).as_strided(like.shape, strides)
     return _mix(places & MASK ^ key)
 
 

@@ -34,7 +34,8 @@ class Loss:
     """The mean loss of a part of a batch; backward through it, ranks average their gradients.
 
     They do so bucket by bucket while the backward pass goes on (DistributedDataParallel), but for parts
-    that are not the last one of a batch.
+    that are not the last one of a batch. In shards they do so in each part, block by block, so that the
+    gradients of parts are added up in shards, too.
 
     Args:
         task, model: of the run.
@@ -48,12 +49,13 @@ class Loss:
     def __init__(self, task: Task, model: nn.Module, ranks: Ranks, compiled: bool = False) -> None:
         self._call: Callable[[Any], Tensor] = partial(task.loss, model)
         self._parallel: DistributedDataParallel | None = None
-        if not compiled and ranks.size == 1:
-            return
+        if compiled:
+            refuse_without_compiler(task.device.type)
+        if ranks.shard or (not compiled and ranks.size == 1):
+            return  # what is in shards is compiled, gathered and averaged block by block (`sharding.py`)
         whole = Whole(task, model)
         self._call = whole
         if compiled:
-            refuse_without_compiler(task.device.type)
             whole.compile(dynamic=False, fullgraph=True)
         if ranks.size > 1:
             # Around what is compiled: torch then cuts the graph where a bucket of gradients is full.

@@ -1,13 +1,14 @@
 """The processes that train one run together, of which this is one; alone, everything here does nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 T = TypeVar("T")
 PATIENCE = timedelta(hours=2)  # the others wait while the first rank evaluates, or writes a checkpoint
@@ -20,10 +21,12 @@ class Ranks:
     Attributes:
         rank: its number, from 0; rank 0 logs and saves.
         size: how many there are; with more than one, torch.distributed is initialised (`joined`).
+        shard: each keeps a part of the state (FSDP2) instead of all of it.
     """
 
     rank: int = 0
     size: int = 1
+    shard: bool = False
 
     @property
     def first(self) -> bool:
@@ -37,25 +40,25 @@ class Ranks:
         start, end = (batch * r // self.size for r in (self.rank, self.rank + 1))
         return slice(start, end)
 
-    def agreeing(self, flag: bool) -> Callable[[], bool]:
-        """Ask whether any rank says so; what is returned waits for the answer, which is the same for all.
+    def agreeing(self, *flags: bool) -> Callable[[], list[bool]]:
+        """Ask of each flag whether any rank says so; what is returned waits for the answers, alike for all.
 
         The question travels between hosts, beside whatever the devices do meanwhile.
         """
         if self.size == 1:
-            return lambda: flag
-        told = torch.tensor(float(flag))
+            return lambda: list(flags)
+        told = torch.tensor(flags, dtype=torch.float32)
         asked = distributed.all_reduce(told, distributed.ReduceOp.MAX, async_op=True)
 
-        def answer() -> bool:
+        def answer() -> list[bool]:
             asked.wait()
-            return bool(told)
+            return told.bool().tolist()
 
         return answer
 
     def agree(self, flag: bool) -> bool:
         """Whether any rank says so, which all then know."""
-        return self.agreeing(flag)()
+        return self.agreeing(flag)()[0]
 
     def share(self, value: T) -> T:
         """What the first rank says: what it finds in the store holds for all of them."""
@@ -71,12 +74,30 @@ class Ranks:
             distributed.all_reduce(tensor)
             tensor /= self.size
 
+    def norm(self, tensors: Iterable[Tensor]) -> Tensor:
+        """The 2-norm of all tensors as one vector; of those in shards, over all ranks, who all ask for it."""
+        norm = nn.utils.get_total_norm([local(t) for t in tensors])
+        if not self.shard:
+            return norm
+        squares = norm.square()
+        distributed.all_reduce(squares)
+        return squares.sqrt()
+
+    def mesh(self, device: str) -> DeviceMesh:
+        """All ranks in a row, whose tensors are on 'cpu' or 'cuda'."""
+        return init_device_mesh(device, (self.size,))
+
 
 ALONE = Ranks()
 
 
+def local(tensor: Tensor) -> Tensor:
+    """This rank's part of a tensor in shards; any other as it is."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
 @contextmanager
-def joined(rank: int, size: int, meet: str = "env://") -> Iterator[Ranks]:
+def joined(rank: int, size: int, meet: str = "env://", shard: bool = False) -> Iterator[Ranks]:
     """This process as one of `size`, for as long as the block lasts.
 
     Tensors on a CPU travel by gloo, those on GPUs by NCCL. Whoever trains on a GPU has made it the current
@@ -86,6 +107,7 @@ def joined(rank: int, size: int, meet: str = "env://") -> Iterator[Ranks]:
         rank: the number of this process, from 0.
         size: how many there are.
         meet: where they find each other, as torch.distributed.init_process_group takes it.
+        shard: whether each is to keep a part of the state alone.
     """
     if size == 1:
         yield ALONE
@@ -93,6 +115,6 @@ def joined(rank: int, size: int, meet: str = "env://") -> Iterator[Ranks]:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, init_method=meet, rank=rank, world_size=size, timeout=PATIENCE)
     try:
-        yield Ranks(rank, size)
+        yield Ranks(rank, size, shard)
     finally:
         distributed.destroy_process_group()

@@ -5,7 +5,10 @@ A process may drive one session, several in turn, or one rank of one.
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from functools import partial
 from types import TracebackType
+from typing import Any
 
 import torch
 
@@ -19,6 +22,7 @@ from ademamix.training.log import Metrics, rounded
 from ademamix.training.machine import machine
 from ademamix.training.ranks import ALONE, Ranks
 from ademamix.training.trainer import Trainer
+from ademamix.training.writing import Writer, copied
 
 
 class Session:
@@ -39,9 +43,10 @@ class Session:
         self.trainer = trainer
         self.ranks = ranks
         self.diverged: int | None = None
-        self.stopped = False  # asked to, with a checkpoint written
+        self.stopped = False  # asked to, with a checkpoint written (once it is closed)
         self._since = self._saved = time.monotonic()
         self._metrics = Metrics(run, trainer.step) if ranks.first else None
+        self._writer = Writer(ranks)
         trainer.observer.reach(trainer.step)
 
     def __enter__(self) -> "Session":
@@ -50,7 +55,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        with nullcontext() if error is None else suppress(Exception):  # the first reason is the one to tell
+            self.close()
 
     @property
     def done(self) -> bool:
@@ -60,41 +66,62 @@ class Session:
     def step(self, stop: bool = False) -> None:
         """Make one update, log, observe, save what is due; when any rank is to `stop`, save in any case."""
         trainer, job = self.trainer, self.job
-        agreed = self.ranks.agreeing(stop)  # read once: what is saved and what ends must agree
+        # Read once: what is saved and what ends must agree.
+        agreed = self.ranks.agreeing(stop, self.ranks.first and self._due)
         t = trainer.step + 1
         trainer.update(t)
-        self.stopped = agreed()
+        self.stopped, due = agreed()
         row = None
         # Lines are logged at multiples of log_every, wherever the run started, and at the last step.
         if t % job.log_every == 0 or t == job.until:
             row, self.diverged = trainer.losses.close()
             if self.diverged is not None:
+                self._writer.wait()
                 if self._metrics:
                     self._metrics.end_before(self.diverged, row)
                 return
             row = row and {**row, **trainer.scheduled(), CLOCK: round(self.seconds, 1)}
-        if self._metrics and (seen := trainer.observe()):  # the first rank measures for all
-            row = (row or {"step": t}) | seen_in(self.run, t, seen)
-        if row and self._metrics:
-            self._metrics.write(row)
-        self._save_if_due(t)
+        seen = trainer.observe()
+        if self._metrics:
+            if seen:
+                row = (row or {"step": t}) | seen_in(self.run, t, seen)
+            if row:
+                self._metrics.write(row)
+        self._save_if(due, t)
 
-    def _save_if_due(self, t: int) -> None:
+    @property
+    def _due(self) -> bool:
+        """Whether a checkpoint to resume from is to be written; never while another one is."""
+        return time.monotonic() - self._saved > self.job.checkpoint_seconds and not self._writer.busy
+
+    def _save_if(self, due: bool, t: int) -> None:
         job, last = self.job, t == self.job.until
         if t in job.keep or (last and job.spec.schedule.EXTENDABLE):
-            self._save()
-        elif not last and (self.stopped or time.monotonic() - self._saved > job.checkpoint_seconds):
-            self._save()
-            if self.ranks.first:
-                self.run.remove_checkpoints_except({*job.keep, *sorted(self.run.checkpoint_steps())[-2:]})
+            self._save(wanted=True)
+        elif not last and (self.stopped or due):
+            self._save(wanted=False)
 
-    def _save(self) -> None:
+    def _save(self, wanted: bool) -> None:
+        """Copy the state, and begin to write it; `wanted`: by somebody else than a later resumption."""
         self._count_time()
-        if self._metrics:
-            self._metrics.sync()
-            checkpoint.save(self.run, self.trainer.step, self.trainer.state())
+        if self._metrics or self.ranks.shard:
+            self._writer.wait()  # before there is another copy
+            state = copied(self.trainer.state())
+            self._writer.start(partial(self._write, self.trainer.step, state, wanted))
         collect()
         self._saved = self._since = time.monotonic()
+
+    def _write(self, step: int, state: Any, wanted: bool) -> None:
+        """In the writer's thread."""
+        if self._metrics:
+            self._metrics.sync()  # no checkpoint is ahead of its rows
+        if self._writer.group is None:
+            checkpoint.save(self.run, step, state)
+        else:
+            checkpoint.save_shards(self.run, step, state, self.ranks.rank, self._writer.group)
+        if self.ranks.first and not wanted:
+            latest = sorted(self.run.checkpoint_steps())[-2:]
+            self.run.remove_checkpoints_except({*self.job.keep, *latest})
 
     @property
     def seconds(self) -> float:
@@ -107,13 +134,17 @@ class Session:
         self._since = now
 
     def close(self) -> None:
-        """Let go of the files."""
-        if self._metrics:
-            self._metrics.close()
+        """Let go of the files, once all is on the disk."""
+        try:
+            self._writer.close()
+        finally:
+            if self._metrics:
+                self._metrics.close()
 
     def finish(self, device: torch.device) -> None:
         """Write the outcome of a run that is `done`, and remove the checkpoints that nobody needs."""
         self._count_time()
+        self._writer.wait()
         if not self._metrics:
             return
         self._metrics.sync()

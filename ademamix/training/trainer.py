@@ -14,6 +14,7 @@ from ademamix.optim.switch import carry_over
 from ademamix.quantities import Quantity
 from ademamix.spec import RunSpec
 from ademamix.tasks import Task
+from ademamix.training.captured import Captured, capturable, with_capturable
 from ademamix.training.job import Job
 from ademamix.training.log import LossBuffer
 from ademamix.training.loss import Loss
@@ -29,14 +30,22 @@ class Trainer:
         self.task = task
         self.ranks = ranks
         self.model: nn.Module = task.model().train()
+        self.mesh = ranks.mesh(task.device.type) if ranks.shard else None
+        if self.mesh:
+            from ademamix.training.sharding import shard
+
+            shard(self.model, self.mesh, job.spec.compiled)
         self.params = list(self.model.parameters())
         self.loss = Loss(task, self.model, ranks, job.spec.compiled)
         self.optimizer: Optimizer = job.spec.optimizer.build(groups(self.model))
         self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
+        self.captured: Captured | None = None
+        if job.captured and capturable(self.optimizer, task.device, ranks.size):
+            self.captured = Captured(self.optimizer, task.device, self._change)
         passes = job.micro_batch or job.spec.batch
-        self.observer = Observer(task, self.model, self.optimizer, passes, job.observe)
+        self.observer = Observer(task, self.model, self.optimizer, passes, job.observe, ranks)
 
     @property
     def implementation(self) -> str:
@@ -50,14 +59,21 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         seed_all(spec.seed, t, self.task.device)
-        loss = self._backward(t)
-        norm = nn.utils.get_total_norm([p.grad for p in self.params if p.grad is not None])
+        batch = self.task.batch(t, self.ranks.rows(spec.batch))
+        found = self.captured(batch, lr) if self.captured else self._change(batch)
+        self.losses.add(*found)
+        self.step = t
+
+    def _change(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Make an update by this rank's part of a batch; returns the loss and the norm of the gradient."""
+        spec = self.job.spec
+        loss = self._backward(batch)
+        norm = self.ranks.norm(p.grad for p in self.params if p.grad is not None)
         if spec.clipping is not None:
             nn.utils.clip_grads_with_norm_(self.params, spec.clipping, norm)
         self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.losses.add(loss, norm)
-        self.step = t
+        self.optimizer.zero_grad(set_to_none=self.captured is None)  # a graph knows them by their place
+        return loss, norm
 
     def scheduled(self) -> dict[str, float]:
         """What the last update was made with of all that changes over the steps: lr, α(t), β3(t)."""
@@ -65,12 +81,12 @@ class Trainer:
         found |= getattr(self.optimizer, "scheduled", dict)()
         return {name: float(f"{value:.9g}") for name, value in found.items()}
 
-    def _backward(self, t: int) -> Tensor:
-        """Accumulate the gradient of the mean loss over the whole batch of update t; returns that loss."""
-        batch = self.job.spec.batch
-        share = batch // self.ranks.size  # whose mean this rank computes; the ranks' are averaged
-        own = self.task.batch(t, self.ranks.rows(batch))
-        parts = self.task.split(own, self.job.micro_batch or share)
+    def _backward(self, batch: Any) -> Tensor:
+        """Accumulate the gradient of the mean loss over a batch, of which this is ours; returns that loss."""
+        share = (
+            self.job.spec.batch // self.ranks.size
+        )  # whose mean this rank computes; the ranks' are averaged
+        parts = self.task.split(batch, self.job.micro_batch or share)
         losses = []
         for number, (part, count) in enumerate(parts, start=1):
             with self.loss.averaging(last=number == len(parts)):
@@ -88,7 +104,9 @@ class Trainer:
         return torch.autocast(self.task.device.type, torch.bfloat16)
 
     def observe(self) -> dict[Quantity, float]:
-        """The quantities wanted at this step."""
+        """The quantities wanted at this step, on the first rank; in shards, every rank helps it."""
+        if not (self.ranks.first or self.ranks.shard):
+            return {}
         self.observer.reach(self.step)
         return self.measure(q for q, steps in self.job.observe.items() if self.step in steps)
 
@@ -105,14 +123,14 @@ class Trainer:
         }
 
     def state(self) -> dict[str, Any]:
-        """Everything a checkpoint holds."""
+        """Everything a checkpoint holds; in shards, of weights and moments this rank's part."""
         return {
             "id": self.job.spec.id,
             "step": self.step,
             "seconds": self.seconds,
             "observed": self.observed(self.step),
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._optimizer_state(),
             "losses": self.losses.state(),
             "observer": self.observer.state(),
         }
@@ -126,8 +144,9 @@ class Trainer:
 
     def load(self, state: dict[str, Any]) -> None:
         """The weights and moments of a checkpoint of this run, to go on from or to look at."""
+        state = self._divided(state)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self._load_optimizer(state["optimizer"])
         self.step = state["step"]
 
     def branch(self, state: dict[str, Any]) -> None:
@@ -135,15 +154,33 @@ class Trainer:
         spec = self.job.spec
         assert spec.fork is not None
         refuse_switch(spec)
+        state = self._divided(state)
         self.model.load_state_dict(state["model"])
         if spec.fork.parent.optimizer == spec.optimizer:
-            self.optimizer.load_state_dict(state["optimizer"])
+            self._load_optimizer(state["optimizer"])
         else:
             try:
                 carry_over(state["optimizer"]["state"], self.optimizer)
             except ValueError as problem:
                 raise UserError(str(problem)) from None
         self.step = self.losses.first = state["step"]
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        state = self.optimizer.state_dict()
+        return with_capturable(state, False) if self.captured else state
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(with_capturable(state, True) if self.captured else state)
+
+    def _divided(self, state: dict[str, Any]) -> dict[str, Any]:
+        """A state as it is, or in shards where this trainer's is."""
+        if self.mesh is None:
+            return state
+        from ademamix.training.sharding import divided
+
+        counted = [p for group in self.optimizer.param_groups for p in group["params"]]
+        found: dict[str, Any] = divided(state, self.model, counted, self.mesh)
+        return found
 
 
 def groups(model: nn.Module) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from filelock import Timeout
+from torch.distributed.device_mesh import DeviceMesh
 
 from ademamix import owner
 from ademamix.errors import UserError, one_line
@@ -159,24 +160,24 @@ def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) ->
     then its progress is left as it is.
     """
     job, ranks = trainer.job, trainer.ranks
-    state = checkpoint.latest(run, device) if ranks.first else None
+    state = checkpoint.latest(run, device, trainer.mesh) if ranks.first else None
     if state is not None and not _usable(state, job, run):
         state = None
     if step := ranks.share(state and int(state["step"])):
         if step > job.until:
             return False
-        trainer.resume(state or _checkpoint(run, step, device))
+        trainer.resume(state or _checkpoint(run, step, device, trainer.mesh))
         return True
     if ranks.first:
         run.remove_checkpoints_except(())
     if fork := job.spec.fork:
-        trainer.branch(_checkpoint(store.run(fork.parent.id), fork.step, device))
+        trainer.branch(_checkpoint(store.run(fork.parent.id), fork.step, device, trainer.mesh))
     return True
 
 
-def _checkpoint(run: Run, step: int, device: torch.device) -> dict[str, Any]:
+def _checkpoint(run: Run, step: int, device: torch.device, mesh: DeviceMesh | None) -> dict[str, Any]:
     """Checkpoint `step` of a run that must have it."""
-    state = checkpoint.load(run, step, device)
+    state = checkpoint.load(run, step, device, mesh)
     if state is None:
         raise UserError(
             f"run {run.id} has no usable checkpoint of step {step} to branch from; "

@@ -67,19 +67,20 @@ class Quiet(Recorder):
 
 def main(path: str) -> None:
     """A launcher in a process of its own; prints what came of it."""
-    one, root, data = pickle.loads(Path(path).read_bytes())
-    done = Local(["cpu", "cpu"], 1, ranks=2).launch([one], Store(root), data, Quiet())
+    one, root, data, shard = pickle.loads(Path(path).read_bytes())
+    done = Local(["cpu", "cpu"], 1, ranks=2, shard=shard).launch([one], Store(root), data, Quiet())
     print(len(done.failed), len(done.pending), done.exit_code)
 
 
 class Started:
     """A launcher in a process of its own, that trains a run which takes a while."""
 
-    def __init__(self, spec: RunSpec, root: Path, data: Path) -> None:
+    def __init__(self, spec: RunSpec, root: Path, data: Path, shard: bool = False) -> None:
+        self.shard = shard
         self.job = replace(job(spec), until=4000, checkpoint_seconds=0.2)
         self.run = Store(root).run(spec.id)
         path = root.parent / f"{root.name}.pickle"
-        path.write_bytes(pickle.dumps((self.job, root, data)))
+        path.write_bytes(pickle.dumps((self.job, root, data, shard)))
         code = f"from tests.launch.test_several_processes import main; main({str(path)!r})"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -101,11 +102,11 @@ class Started:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(("rank", "shard"), [(0, False), (1, False), (0, True), (1, True)])
 def test_one_rank_killed_ends_all_and_the_next_call_goes_on(
-    rank: int, tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    rank: int, shard: bool, tmp_path: Path, data_root: Path, adamw_spec: RunSpec
 ) -> None:
-    started = Started(adamw_spec, tmp_path / "store", data_root)
+    started = Started(adamw_spec, tmp_path / "store", data_root, shard)
     until("a checkpoint is there", lambda: started.saved() > 0)
     both = ranks_of(started.process.pid)
     assert len(both) == 2
@@ -144,7 +145,8 @@ def _goes_on(started: Started, step: int, tmp_path: Path, data_root: Path) -> No
     end = step + 40
     short = replace(started.job, until=end, keep=frozenset({end}))
     before = {row["step"]: row for row in started.run.metrics() if (row["step"] or 0) <= step}
-    done = Local(["cpu", "cpu"], 1, ranks=2).launch([short], Store(tmp_path / "store"), data_root, Recorder())
+    again = Local(["cpu", "cpu"], 1, ranks=2, shard=started.shard)
+    done = again.launch([short], Store(tmp_path / "store"), data_root, Recorder())
     assert done == Launched()
     rows = {row["step"]: row for row in started.run.metrics()}
     assert before.items() <= rows.items()  # it did not begin anew
@@ -179,12 +181,15 @@ def test_the_command_line_under_torchrun_and_alone(tmp_path: Path) -> None:
         "one": called(TRAIN, tmp_path / "one"),
         "two": called([*TRAIN, "--gpus-per-run", 2], tmp_path / "two"),
         "torchrun": called(TRAIN, tmp_path / "torchrun", torchrun),
+        "shards": called([*TRAIN, "--gpus-per-run", 2, "--shard"], tmp_path / "shards"),
+        "torchrun shards": called([*TRAIN, "--shard"], tmp_path / "torchrun shards", torchrun),
     }
     for done in found.values():
         assert done.returncode == 0, done.stderr
     assert found["torchrun"].stdout.count("validation_loss") == 1  # the first process alone speaks
-    for name in ("two", "torchrun"):
+    for name in ("two", "torchrun", "shards", "torchrun shards"):
         assert losses(tmp_path / name) == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+        assert bool(list((tmp_path / name).glob("*/checkpoints/*.sharded"))) == ("shards" in name)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +200,7 @@ def test_the_command_line_under_torchrun_and_alone(tmp_path: Path) -> None:
             ["--gpus-per-run", 2, "--device", "cuda"],
             "--device cuda was asked for, and this machine shows none",
         ),
+        (["--shard"], "--shard divides a run among several processes; say how many with --gpus-per-run N"),
     ],
 )
 def test_what_cannot_be_is_one_line_before_anything_is_trained(

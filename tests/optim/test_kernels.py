@@ -4,14 +4,17 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from ademamix import AdEMAMix
 from ademamix.checkout import checkout
+from ademamix.optim import foreach
 
 LOAD = """
 from ademamix.optim.kernels.compile import library
@@ -165,15 +168,16 @@ def test_threads_and_the_split_into_tensors_change_no_bit(options: dict[str, obj
         assert torch.equal(found[0], found[2])
 
 
-def test_steps_need_no_memory_of_their_own() -> None:
+@pytest.mark.parametrize(("implementation", "kilobytes"), [("c", 1_000), ("foreach", 8_000)])
+def test_steps_need_no_memory_of_their_own(implementation: str, kilobytes: int) -> None:
     """64 MB of parameters: a temporary of a single parameter's size would show at once."""
-    code = """
+    code = f"""
     import resource, torch
     from ademamix import AdEMAMix
     ps = [torch.ones(4_000_000, requires_grad=True) for _ in range(4)]
     for p in ps:
         p.grad = torch.ones_like(p)
-    optimizer = AdEMAMix(ps, alpha_warmup=10, beta3_warmup=10, implementation="c")
+    optimizer = AdEMAMix(ps, alpha_warmup=10, beta3_warmup=10, implementation={implementation!r})
     optimizer.step()
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     before = peak()
@@ -182,7 +186,139 @@ def test_steps_need_no_memory_of_their_own() -> None:
     print(peak() - before)
     """
     done = python(code)
-    assert int(done.stdout) < 1_000, done.stderr  # KiB, of Linux
+    assert int(done.stdout) < kilobytes, done.stderr  # KiB, of Linux
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [
+        (torch.float32, {}),
+        (torch.float64, {"betas": (0.0, 0.999, 0.9999), "maximize": True}),
+        (torch.float32, {"state_dtype": torch.bfloat16}),
+        (torch.bfloat16, {}),
+        (torch.bfloat16, {"master_weights": True}),
+    ],
+)
+@pytest.mark.parametrize("size", [64, 4096])
+def test_pieces_change_no_bit(
+    size: int, dtype: torch.dtype, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tensors that are cut, that share a piece, that are empty, transposed, or have holes."""
+
+    def trained() -> list[torch.Tensor]:
+        draw = torch.Generator().manual_seed(0)
+        shapes = ((300, 70), (1,), (0,), (4097,), (33, 3))
+        ps = [torch.randn(shape, generator=draw).to(dtype) for shape in shapes]
+        ps += [
+            torch.randn(65, 129, generator=draw).to(dtype).t(),
+            torch.randn(50, 9, generator=draw).to(dtype)[:, :7],
+        ]
+        for p in ps:
+            p.requires_grad_()
+        optimizer = AdEMAMix(ps, lr=1e-2, alpha=8.0, weight_decay=0.1, implementation="foreach", **options)
+        for _ in range(5):
+            for p in ps:
+                p.grad = torch.randn(p.shape, generator=draw).to(dtype)
+            optimizer.step()
+        return [
+            *(p.detach() for p in ps),
+            *(v for p in ps for v in optimizer.state[p].values() if torch.is_tensor(v)),
+        ]
+
+    whole = trained()
+    monkeypatch.setitem(foreach.PIECE, "cpu", size)
+    assert all(map(torch.equal, trained(), whole))
+
+
+Mischief = Callable[[AdEMAMix, list[torch.Tensor]], None]
+
+
+def _options(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    optimizer.param_groups[0].update(lr=0.05, alpha=3.0, weight_decay=0.3, beta3_warmup=None)
+
+
+def _late(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    ps[1].grad = None
+
+
+def _counted(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    optimizer.state[ps[0]]["step"].fill_(7)
+
+
+def _started(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    for p in ps:
+        optimizer.state[p]["schedule_start"] = 2
+
+
+def _moment(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    optimizer.state[ps[1]]["exp_avg_slow"] = torch.ones_like(ps[1])
+
+
+def _moment_data(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    optimizer.state[ps[1]]["exp_avg_sq"].data = torch.ones_like(ps[1])
+
+
+def _state(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    optimizer.state[ps[0]] = {**optimizer.state[ps[0]], "exp_avg": torch.zeros_like(ps[0])}
+
+
+def _forgotten(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    del optimizer.state[ps[0]]
+
+
+def _loaded(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    optimizer.load_state_dict(optimizer.state_dict())
+
+
+def _moved(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    ps[0].data = ps[0].data.clone() + 1
+
+
+def _transposed(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    assert ps[0].grad is not None
+    ps[0].grad = ps[0].grad.t().contiguous().t()
+
+
+def _joined(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    new = torch.ones(3, requires_grad=True)
+    new.grad = torch.ones(3)
+    optimizer.param_groups[0]["params"].append(new)
+
+
+def _grouped(optimizer: AdEMAMix, ps: list[torch.Tensor]) -> None:
+    new = torch.ones(3, requires_grad=True)
+    new.grad = torch.ones(3)
+    optimizer.add_param_group({"params": [new], "lr": 0.5})
+
+
+@pytest.mark.parametrize(
+    "mischief",
+    [_options, _late, _counted, _started, _moment, _moment_data, _state, _forgotten, _loaded, _moved,
+     _transposed, _joined, _grouped],
+)  # fmt: skip
+def test_what_is_kept_between_steps_is_seen_to_change(mischief: Mischief) -> None:
+    """Bit for bit as an optimizer that looks everything up anew at each step."""
+    found = []
+    for keeps in (True, False):
+        draw = torch.Generator().manual_seed(0)
+        ps = [torch.randn(shape, generator=draw).requires_grad_() for shape in ((6, 6), (5,))]
+        optimizer = AdEMAMix(
+            ps, lr=1e-2, alpha=8.0, weight_decay=0.1, alpha_warmup=9, beta3_warmup=9, implementation="c"
+        )
+        for step in range(9):
+            for p in ps:
+                p.grad = torch.randn(p.shape, generator=draw)
+            if step == 4:
+                assert bool(optimizer._prepared) == keeps
+                mischief(optimizer, ps)
+            optimizer.step()
+            if not keeps:
+                optimizer._prepared.clear()
+        everything = [p for group in optimizer.param_groups for p in group["params"]]
+        found.append([*everything, *(v for p in everything for v in optimizer.state[p].values())])
+        assert bool(optimizer._prepared) == keeps or mischief in (_late, _counted, _forgotten, _joined)
+    for kept, anew in zip(*found, strict=True):
+        assert torch.equal(kept, anew) if torch.is_tensor(kept) else kept == anew
 
 
 @pytest.mark.parametrize("beta1", [0.9, 0.0])

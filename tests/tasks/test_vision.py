@@ -156,7 +156,7 @@ def test_passes_of_a_batch_have_its_gradient(root: Path) -> None:
     found = []
     for size in (6, 4, 1):
         trainer = Trainer(job(of, micro_batch=size), task(of, root))
-        trainer._backward(1)
+        trainer._backward(trainer.task.batch(1))
         found.append(torch.cat([p.grad.flatten() for p in trainer.params]))
     torch.testing.assert_close(found[1], found[0], atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(found[2], found[0], atol=1e-6, rtol=1e-4)

@@ -40,18 +40,22 @@ class Sudden(Stop):
         return self.signal is not None
 
 
-def _rank(rank: int, size: int, the_job: Job, root: Path, data: Path, meet: Path, readings: int) -> None:
+def _rank(
+    rank: int, size: int, the_job: Job, root: Path, data: Path, meet: Path, readings: int, shard: bool
+) -> None:
     stop = Sudden(readings if rank == size - 1 else 0)
-    with joined(rank, size, f"file://{meet}") as ranks:
+    with joined(rank, size, f"file://{meet}", shard) as ranks:
         code = work(the_job, root, data, "cpu", 1, ranks, stop)
     raise SystemExit(code)
 
 
-def together(the_job: Job, root: Path, data: Path, meet: Path, readings: int = 0, size: int = 2) -> list[int]:
+def together(
+    the_job: Job, root: Path, data: Path, meet: Path, readings: int = 0, size: int = 2, shard: bool = False
+) -> list[int]:
     """The exit codes of `size` processes that train a run."""
     fork = multiprocessing.get_context("fork")
     ranks = [
-        fork.Process(target=_rank, args=(rank, size, the_job, root, data, meet, readings))
+        fork.Process(target=_rank, args=(rank, size, the_job, root, data, meet, readings, shard))
         for rank in range(size)
     ]
     for process in ranks:

@@ -73,7 +73,7 @@ static inline uint16_t to_bf16_randomly(float x, uint32_t random) {
 
 /* Storage of one tensor; unused pointers are null. bf16 as uint16_t. */
 typedef struct {
-    void *p, *g, *m1, *m2, *nu;
+    void *p, *m1, *m2, *nu;
     float *master; /* fp32 copy of a bf16 parameter */
     int64_t numel;
     uint64_t key; /* of the random bits (32 of them); see rounding.py */
@@ -81,13 +81,14 @@ typedef struct {
 
 /* Elements [begin, end) of one tensor. The flags are constants where this is called, so each call becomes
  * a loop of its own, which the compiler vectorises. */
-static inline __attribute__((always_inline)) void update(const Tensor *t, int64_t begin, int64_t end,
-                                                         const Factors f, const int bf16_p, const int bf16_s,
-                                                         const int has_m1, const int has_master) {
+static inline __attribute__((always_inline)) void update(const Tensor *t, const void *grads, int64_t begin,
+                                                         int64_t end, const Factors f, const int bf16_p,
+                                                         const int bf16_s, const int has_m1,
+                                                         const int has_master) {
     float *restrict p = t->p, *restrict m1 = t->m1, *restrict m2 = t->m2, *restrict nu = t->nu;
-    const float *restrict g = t->g;
+    const float *restrict g = grads;
     uint16_t *restrict p16 = t->p, *restrict m1_16 = t->m1, *restrict m2_16 = t->m2, *restrict nu_16 = t->nu;
-    const uint16_t *restrict g16 = t->g;
+    const uint16_t *restrict g16 = grads;
     float *restrict master = t->master;
     const uint32_t key = (uint32_t)t->key;
     for (int64_t i = begin; i < end; i++) {
@@ -127,11 +128,12 @@ static inline __attribute__((always_inline)) void update(const Tensor *t, int64_
     }
 }
 
-static void dispatch(const Tensor *t, int64_t begin, int64_t end, const Factors f, int bf16_p, int bf16_s) {
+static void dispatch(const Tensor *t, const void *g, int64_t begin, int64_t end, const Factors f, int bf16_p,
+                     int bf16_s) {
     const int m1 = t->m1 != 0, master = t->master != 0;
 #define CASE(P, S, M, W)                                            \
     if (bf16_p == P && bf16_s == S && m1 == M && master == W) {     \
-        update(t, begin, end, f, P, S, M, W);                       \
+        update(t, g, begin, end, f, P, S, M, W);                    \
         return;                                                     \
     }
     CASE(0, 0, 1, 0) CASE(0, 0, 0, 0) CASE(0, 1, 1, 0) CASE(0, 1, 0, 0)
@@ -141,8 +143,8 @@ static void dispatch(const Tensor *t, int64_t begin, int64_t end, const Factors 
 
 /* The part of all tensors, laid end to end, that worker `rank` of `workers` updates. Parts begin at
  * multiples of 64 elements of the whole, so that neighbours seldom share a cache line. */
-static void part(const Tensor *tensors, int64_t count, const Factors f, int bf16_p, int bf16_s, int rank,
-                 int workers) {
+static void part(const Tensor *tensors, void *const *grads, int64_t count, const Factors f, int bf16_p,
+                 int bf16_s, int rank, int workers) {
     int64_t total = 0;
     for (int64_t i = 0; i < count; i++) total += tensors[i].numel;
     int64_t share = ((total + workers - 1) / workers + 63) / 64 * 64;
@@ -150,20 +152,28 @@ static void part(const Tensor *tensors, int64_t count, const Factors f, int bf16
     for (int64_t i = 0; i < count && offset < end; i++) {
         int64_t from = begin > offset ? begin - offset : 0, n = tensors[i].numel;
         int64_t to = end - offset < n ? end - offset : n;
-        if (from < to) dispatch(&tensors[i], from, to, f, bf16_p, bf16_s);
+        if (from < to) dispatch(&tensors[i], grads[i], from, to, f, bf16_p, bf16_s);
         offset += n;
     }
 }
 
-void ademamix_update(const Tensor *tensors, int64_t count, const Scalars *scalars, int bf16_p, int bf16_s,
-                     int threads) {
+/* Count a step of all tensors, if all stand at `before`: otherwise nothing is changed, and the result is 0. */
+int ademamix_count(float *const *steps, int64_t count, int64_t before) {
+    for (int64_t i = 0; i < count; i++)
+        if (*steps[i] != (float)before) return 0;
+    for (int64_t i = 0; i < count; i++) *steps[i] = (float)(before + 1);
+    return 1;
+}
+
+void ademamix_update(const Tensor *tensors, void *const *grads, int64_t count, const Scalars *scalars, int bf16_p,
+                     int bf16_s, int threads) {
     const Factors f = factors(scalars);
 #ifdef _OPENMP
     if (threads > 1) {
 #pragma omp parallel num_threads(threads)
-        part(tensors, count, f, bf16_p, bf16_s, omp_get_thread_num(), omp_get_num_threads());
+        part(tensors, grads, count, f, bf16_p, bf16_s, omp_get_thread_num(), omp_get_num_threads());
         return;
     }
 #endif
-    part(tensors, count, f, bf16_p, bf16_s, 0, 1);
+    part(tensors, grads, count, f, bf16_p, bf16_s, 0, 1);
 }
