@@ -59,11 +59,14 @@ class Session:
 
     def step(self, stop: bool = False) -> None:
         """Make one update, log, observe, save what is due; when any rank is to `stop`, save in any case."""
-        trainer, job = self.trainer, self.job
         agreed = self.ranks.agreeing(stop)  # read once: what is saved and what ends must agree
-        t = trainer.step + 1
-        trainer.update(t)
-        self.stopped = agreed()
+        self.trainer.update(self.trainer.step + 1)
+        self.made(agreed())
+
+    def made(self, stop: bool) -> None:
+        """What is due after an update that the trainer has made, by itself or in a pack."""
+        trainer, job = self.trainer, self.job
+        t, self.stopped = trainer.step, stop
         row = None
         # Lines are logged at multiples of log_every, wherever the run started, and at the last step.
         if t % job.log_every == 0 or t == job.until:
@@ -129,6 +132,7 @@ class Session:
                     **machine(device),
                     "optimizer": trainer.implementation,
                     "data": self.task.digest,
+                    **({"packed": trainer.packed} if trainer.packed > 1 else {}),
                 },
             )
         )
