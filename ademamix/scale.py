@@ -105,6 +105,8 @@ class Scale(Frozen):
     checkpoint_seconds: Positive
     micro_batch: Steps | None = None  # samples per pass on the device; None: the whole batch
     device: Literal["cpu", "auto"] = "auto"  # auto: a GPU where there is one
+    compiled: bool = True  # whether what the paper's runs compile is compiled here, on a GPU
+    pack: Steps | Literal["auto"] = 1  # runs trained as one program; auto: as many as bring something
     machine: Machine
 
     def steps(self, paper_steps: int) -> int:
@@ -208,7 +210,7 @@ class Scale(Frozen):
             case Role.PRECISION:
                 return self.precision or value
             case Role.COMPILED:
-                return value and self.device != "cpu"
+                return value and self.compiled and self.device != "cpu"
             case Role.BATCH | Role.SEED:  # `map` sets them
                 return value
 

@@ -10,8 +10,9 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from ademamix.cli.options import device_option, jobs_option, ranks_option
+from ademamix.cli.options import device_option, jobs_option, pack_option, ranks_option
 from ademamix.errors import UserError
+from ademamix.launch.packs import Pack
 from ademamix.launch.protocol import Launcher
 from ademamix.scale import Scale
 from ademamix.store import Store
@@ -35,6 +36,7 @@ class Launching:
         jobs: runs at a time. None: one for each core or GPU of this machine, the cluster file's `max_queued`.
         device: to train on, on this machine. None: what the scale is for.
         gpus_per_run: GPUs that train one run together, on this machine. None: one.
+        pack: runs that a worker of this machine trains as one program. None: what the scale says.
     """
 
     cluster: Path | None = None
@@ -44,6 +46,7 @@ class Launching:
     jobs: int | None = None
     device: str | None = None
     gpus_per_run: int | None = None
+    pack: Pack | None = None
 
     @property
     def sends(self) -> bool:
@@ -71,9 +74,11 @@ class Launching:
         from ademamix.cli.pipeline import local
 
         if not self.to_cluster:
-            return local(at, self.jobs, self.device, self.gpus_per_run)
+            return local(at, self.jobs, self.device, self.gpus_per_run, self.pack)
         if self.gpus_per_run is not None:
             raise UserError("--gpus-per-run is for this machine; a cluster file says it with gpus and nodes")
+        if self.pack is not None:
+            raise UserError("--pack is for this machine; a task of a cluster's job trains its runs in turn")
         from ademamix.launch.sbatch import Slurm
         from ademamix.launch.slurm import OnCluster
 
@@ -106,7 +111,7 @@ def _unless_given(option: str, value: Path, instead: Path | None) -> Path:
 
 
 def launcher_options(command: Command) -> Command:
-    """--launcher, --cluster and what goes with it, --jobs, --device, --gpus-per-run as one `launching`.
+    """--launcher, --cluster and what goes with it, --jobs and what goes with it here, as one `launching`.
 
     The verb needs options `runs` and `data`, too (`runs_option`, `data_option`).
     """
@@ -122,12 +127,13 @@ def launcher_options(command: Command) -> Command:
         jobs: int | None,
         device: str | None,
         gpus_per_run: int | None,
+        pack: Pack | None,
         **others: Any,
     ) -> Any:
         if launcher == "slurm" and cluster is None:
             raise UserError("--launcher slurm needs --cluster FILE; configs/clusters/example.yaml is a start")
         chosen = None if launcher == "local" else cluster
-        asked = Launching(chosen, wait, dry_run, retry, jobs, device, gpus_per_run)
+        asked = Launching(chosen, wait, dry_run, retry, jobs, device, gpus_per_run, pack)
         return command(*args, launching=asked, **others)
 
     found: Command = launched
@@ -140,6 +146,7 @@ _OPTIONS = (
     jobs_option,
     device_option,
     ranks_option,
+    pack_option,
     click.option("--launcher", type=click.Choice(["local", "slurm"]), help="[default: slurm with --cluster]"),
     click.option("--cluster", type=click.Path(path_type=Path), metavar="FILE", help="A cluster file."),
     click.option("--wait", is_flag=True, help="Stay until the cluster's jobs are done, then go on."),

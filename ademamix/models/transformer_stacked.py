@@ -1,4 +1,4 @@
-"""Several networks of `transformer_network.py` as one: every weight has a first dimension, that of the members.
+"""Several networks of `transformer_network.py` as one: the first dimension of every weight is the member's.
 
 What a member computes depends on its own weights and tokens alone: members meet in no sum. The results are
 those of `Transformer`, but for rounding.

@@ -144,7 +144,7 @@ class LanguageTask:
 
 
 def stacked_losses(logits: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
-    """What `LanguageTask.loss` is of each of several members, (members,), of windows (members, samples, …)."""
+    """What `LanguageTask.loss` is of each member, (members,), of windows (members, samples, …)."""
 
     def losses(weights: Any, windows: Tensor) -> Tensor:
         found = logits(weights, windows[..., :-1]).flatten(0, 1).float()

@@ -28,6 +28,7 @@ class Member(Trainer):
     """A run of a pack. Its checkpoints are those of a run that is trained alone."""
 
     vector: Vector
+    losses: "Handed"
 
     def __init__(self, job: Job, task: Task, ranks: Ranks | None = None) -> None:
         super().__init__(job, task)
@@ -85,6 +86,7 @@ class Pack:
         if self._spec.compiled:
             refuse_without_compiler(self.device.type)
             self._losses = torch.compile(self._losses, dynamic=False, fullgraph=True)
+        self._count = 0  # updates since the members were handed their losses
         self._stack(members)
 
     @property
@@ -136,16 +138,18 @@ class Pack:
             losses.backward(torch.ones_like(losses))
             whole += losses.detach()
         # Into the rows that the optimizers see.
-        torch._foreach_copy_(self._grads, [weight.grad for weight in self._weights.values()])
+        torch._foreach_copy_(
+            self._grads, [weight.grad for weight in self._weights.values() if weight.grad is not None]
+        )
         for weight in self._weights.values():
             weight.grad = None
         return whole
 
     def _batches(self) -> Tensor:
         """What the members train on next, (slots, batch, …); an empty slot repeats another's."""
-        found = [member and member.task.batch(member.step + 1) for member in self.slots]
-        some = next(batch for batch in found if batch is not None)
-        return torch.stack([some if batch is None else batch for batch in found])
+        found = {id(member): member.task.batch(member.step + 1) for member in self.members}
+        some = next(iter(found.values()))
+        return torch.stack([found.get(id(member), some) for member in self.slots])
 
     def _precision(self) -> AbstractContextManager[Any]:
         return self.members[0].precision()
@@ -159,7 +163,7 @@ class Pack:
         self._grad = torch.zeros_like(self._data)
         for member, row, grad in zip(members, self._data, self._grad, strict=True):
             member.vector.move(row, grad)
-            member.losses.ask = self.hand_out  # type: ignore[attr-defined]
+            member.losses.ask = self.hand_out
         self._weights: Mapping[str, Tensor] = dict(zip(vector.places, vector.parts(self._data), strict=True))
         for weight in self._weights.values():
             weight.requires_grad_()
@@ -171,4 +175,3 @@ class Pack:
             else None
         )
         self._recent = torch.zeros(2, len(members), REMEMBERED, device=self.device)
-        self._count = 0

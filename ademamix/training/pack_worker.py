@@ -1,7 +1,7 @@
 """The process that trains the runs of a pack: each has its own lock, folder, outcome and failure.
 
-What goes wrong with one run ends that run; what goes wrong with the program they share ends all of them. Where
-the pack does not fit in the memory, its halves are trained one after the other.
+What goes wrong with one run ends that run; what goes wrong with the program they share ends all of them.
+Where the pack does not fit in the memory, its halves are trained one after the other.
 """
 
 from collections.abc import Iterator, Sequence

@@ -41,7 +41,7 @@ class Vector:
         self._point()
 
     def parts(self, of: Tensor) -> Iterator[Tensor]:
-        """Each parameter's part of a vector like `whole`, in the order of the model; of (members, …) alike."""
+        """Each parameter's part of a vector like `whole`, in the model's order; of (members, …) alike."""
         for begin, end, shape in self.places.values():
             yield of[..., begin:end].view(*of.shape[:-1], *shape)
 

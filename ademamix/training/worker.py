@@ -63,7 +63,7 @@ def work(
 
 
 def explained(error: Exception, store_root: Path, data_root: Path) -> str:
-    """What a run's folder says of an error: a line where the user can do something, else where it came from."""
+    """What a run's folder says of an error: a line where the user can do something, else its traceback."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError):
