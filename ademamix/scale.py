@@ -104,6 +104,7 @@ class Scale(Frozen):
     log_every: Steps  # steps per logged mean of the training loss
     checkpoint_seconds: Positive
     micro_batch: Steps | None = None  # samples per pass on the device; None: the whole batch
+    evaluation_batch: Steps | None = None  # samples per pass that measures; None: as many as one that trains
     device: Literal["cpu", "auto"] = "auto"  # auto: a GPU where there is one
     compiled: bool = True  # whether what the paper's runs compile is compiled here, on a GPU
     pack: Steps | Literal["auto"] = 1  # runs trained as one program; auto: as many as bring something

@@ -24,6 +24,7 @@ class Job:
         log_every: steps per logged mean of the training loss.
         checkpoint_seconds: time between checkpoints to resume from.
         micro_batch: samples per pass on the device (None: the whole batch).
+        evaluation_batch: samples per pass that measures something (None: as many).
     """
 
     spec: RunSpec
@@ -34,6 +35,7 @@ class Job:
     log_every: int
     checkpoint_seconds: float
     micro_batch: int | None = None
+    evaluation_batch: int | None = None
 
     @property
     def first_step(self) -> int:
@@ -63,4 +65,5 @@ def job_of(entry: Entry, scale: Scale) -> Job:
         log_every=scale.log_every,
         checkpoint_seconds=scale.checkpoint_seconds,
         micro_batch=scale.passes(wanted.spec.task),
+        evaluation_batch=scale.evaluation_batch,
     )

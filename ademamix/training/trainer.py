@@ -36,7 +36,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
         self.packed = 1  # runs that were trained in one program with it, itself counted
-        passes = job.micro_batch or job.spec.batch
+        passes = job.evaluation_batch or job.micro_batch or job.spec.batch
         self.observer = Observer(task, self.model, self.optimizer, passes, job.observe)
 
     def _groups(self) -> list[dict[str, Any]]:
