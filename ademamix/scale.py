@@ -74,6 +74,7 @@ class Scale(Frozen):
 
     Attributes:
         order: scales are listed by it, smallest first.
+        like: the scale that it is a variant of: figures do as much as at that one.
         judges: whether its verdicts count; `smoke` only shows that everything works.
         strict: whether values of one figure that become one at this scale are refused.
         horizon: updates that stand for 256k of the paper.
@@ -86,6 +87,7 @@ class Scale(Frozen):
 
     name: str
     order: int
+    like: str | None = None
     judges: bool = True
     strict: bool = True
     horizon: Steps

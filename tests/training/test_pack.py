@@ -324,6 +324,28 @@ def test_what_does_not_fit_in_the_memory_is_trained_in_halves(
     assert [outcome and outcome.machine["packed"] for outcome in outcomes] == [2] * 4
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_pack_on_a_gpu(data_root: Path, specs: list[RunSpec]) -> None:
+    """Its members equal separate runs there, and nothing in an update waits for the device."""
+    gpu = torch.device("cuda:0")
+    jobs = [job(spec, log_every=100) for spec in specs]
+    pack = Pack([Member(each, each.spec.open(data_root, gpu)) for each in jobs])
+    alone = [Trainer(each, each.spec.open(data_root, gpu)) for each in jobs]
+    for _ in range(3):  # states are made, and kernels compiled
+        pack.update()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(17):
+            pack.update()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for trainer in alone:
+        for t in range(1, 21):
+            trainer.update(t)
+    for member, trainer in zip(pack.members, alone, strict=True):
+        assert member.losses.close()[0] == pytest.approx(trainer.losses.close()[0], rel=1e-3)
+
+
 @compiles
 def test_a_compiled_pack_is_the_eager_one_but_for_rounding(data_root: Path, specs: list[RunSpec]) -> None:
     torch._dynamo.reset()
