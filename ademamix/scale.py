@@ -87,7 +87,7 @@ class Scale(Frozen):
 
     name: str
     order: int
-    like: str | None = None
+    like: str = ""
     judges: bool = True
     strict: bool = True
     horizon: Steps

@@ -152,7 +152,8 @@ def day(at: Places, ledger: Ledger, of: str, rates: Sequence[float], only: Seque
             continue
         if not all(search(at, ledger, size, rates) for size in sizes):
             return False
-        command = at.trains("run", "--figure", number, "--out", str(at.out / "figures"))
+        # A corpus of other versions may be a little smaller than the longest run.
+        command = at.trains("run", "--figure", number, "--out", str(at.out / "figures"), "--repeat-data")
         if not ledger.carry_out(Step(f"figure-{number}", command, 1, resumes=True)):
             return False
     larger = () if at.device == "cpu" else ("330M", "1.3B")

@@ -60,10 +60,10 @@ class Launching:
     @cached_property
     def to_cluster(self) -> bool:
         """Whether runs become jobs of a cluster; where there is no queue, this machine trains them."""
-        from ademamix.launch.sbatch import here
-
         if self.cluster is None:
             return False
+        from ademamix.launch.sbatch import here
+
         if not (here() or self.dry_run):
             Console(stderr=True).print("no sbatch here: training on this machine", highlight=False)
             return False
