@@ -4,6 +4,7 @@ What goes wrong with one run ends that run; what goes wrong with the program the
 Where the pack does not fit in the memory, its halves are trained one after the other.
 """
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def _train(jobs: Sequence[Job], places: Places, stop: Stop) -> list[int]:
         if len(jobs) == 1:
             fail(Store(places.store).run(jobs[0].spec.id), explained(error, places.store, places.data))
             return [FAILED]
+    gc.collect()  # members know their pack
     torch.cuda.empty_cache()
     half = len(jobs) // 2
     print(f"{len(jobs)} runs at once do not fit in the memory; {half} do, perhaps", flush=True)
@@ -90,6 +92,7 @@ class Seat:
         try:
             yield
         except torch.OutOfMemoryError:
+            self.close()
             raise
         except Exception as error:
             fail(self.run, explained(error, self._places.store, self._places.data))
@@ -116,8 +119,10 @@ class Seat:
                 self.code = HELD
 
     def close(self) -> None:
+        """Let go of the run, its files and what it takes of the memory."""
         if self.session:
             self.session.close()
+        self.session = None
         self._held.close()
 
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ademamix.cli.pipeline import local
+from ademamix.cli.verbs import cli
 from ademamix.errors import UserError
 from ademamix.launch import team
 from ademamix.launch.local import Local
@@ -94,3 +96,10 @@ def test_a_pack_is_of_runs_on_one_gpu_each() -> None:
     assert local(scale("gpu"), 1, "cpu").packing == Packing("auto")  # type: ignore[union-attr]
     with pytest.raises(UserError, match="leave out --gpus-per-run"):
         local(scale("gpu"), None, "cpu", 2, 4)
+
+
+@pytest.mark.parametrize("given", ["0", "-2", "some"])
+def test_a_number_of_members_is_a_number(given: str) -> None:
+    done = CliRunner().invoke(cli, ["run", "--figure", "9", "--scale", "smoke", "--pack", given])
+    assert done.exit_code == 2
+    assert "neither a number of runs, from 1, nor auto" in done.output

@@ -19,11 +19,12 @@ from ademamix.optimizers import Ad3EMAMixConfig, LionConfig
 from ademamix.quantities import Displacement, MomentumNorm, ReserveLoss, ValidationLoss
 from ademamix.spec import RunSpec, override
 from ademamix.store import Store
+from ademamix.training import pack_worker
 from ademamix.training.job import FAILED, HELD, Job
 from ademamix.training.pack import Member, Pack
 from ademamix.training.pack_worker import work_together
 from ademamix.training.trainer import Trainer
-from ademamix.training.worker import work
+from ademamix.training.worker import opened, work
 from tests.training.test_step import compiles
 from tests.training.test_training import job, same, state, train
 
@@ -322,6 +323,24 @@ def test_what_does_not_fit_in_the_memory_is_trained_in_halves(
     assert together([job(spec) for spec in specs[:4]], tmp_path, data_root) == 0
     outcomes = [Store(tmp_path).run(spec.id).outcome() for spec in specs[:4]]
     assert [outcome and outcome.machine["packed"] for outcome in outcomes] == [2] * 4
+
+
+def test_what_cannot_even_be_opened_together_is_trained_in_halves(
+    tmp_path: Path, data_root: Path, specs: list[RunSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The locks of what was open are given back."""
+    calls = []
+
+    def third_fails(*args: Any, **options: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 3:
+            raise torch.OutOfMemoryError
+        return opened(*args, **options)
+
+    monkeypatch.setattr(pack_worker, "opened", third_fails)
+    jobs = [job(spec, until=7, observe={}, keep=frozenset()) for spec in specs[:4]]
+    assert together(jobs, tmp_path, data_root) == 0
+    assert [Store(tmp_path).run(each.spec.id).status()[0] for each in jobs] == ["finished"] * 4
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
