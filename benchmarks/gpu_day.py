@@ -18,7 +18,7 @@ import click
 
 from ademamix.checkout import checkout, data_root
 from ademamix.scale import Scale, scale
-from ademamix.training.stop import catching
+from ademamix.training.stop import Stop, catching
 from analysis.artifacts import needs
 from benchmarks import tuned
 from benchmarks.steps import Ledger, Step
@@ -75,11 +75,15 @@ class Places:
         """A verb that trains, here."""
         more = ["--pack", self.pack] if self.pack else []
         one = ["--jobs", "1"] if self.device == "cpu" else []
-        return [*self.looks(*arguments), "--data", str(self.data), "--device", self.device, *one, *more]
+        return [*self.looks(*arguments), "--device", self.device, *one, *more]
 
     def looks(self, *arguments: str) -> list[str]:
         """A verb that trains nothing."""
-        return ["-m", "ademamix", *arguments, "--scale", str(self.scale_file), "--runs", str(self.runs)]
+        return [*self.stores(*arguments), "--scale", str(self.scale_file)]
+
+    def stores(self, *arguments: str) -> list[str]:
+        """A verb that knows the store. Which corpus there is, and so which runs, depends on the data root."""
+        return ["-m", "ademamix", *arguments, "--runs", str(self.runs), "--data", str(self.data)]
 
 
 def measurements(at: Places, of: str) -> Iterator[Step]:
@@ -170,8 +174,7 @@ def bring_back(at: Places) -> None:
 
 def loading(at: Places) -> Step:
     """Records that are here, into the store."""
-    command = ["-m", "ademamix", "import", "--from", str(at.records), "--runs", str(at.runs)]
-    return Step("import", command)
+    return Step("import", at.stores("import", "--from", str(at.records)))
 
 
 def exporting(at: Places) -> Step:
@@ -229,7 +232,7 @@ def main(
         if at.records.exists() and not store.exists():
             ledger.again(loading(at))
         ended = day(at, ledger, scale_name, [float(lr) for lr in rates.split(",")], only)
-        Ledger(out, 2 + reserve, stop).again(exporting(at))
+        Ledger(out, 2 + reserve, Stop()).again(exporting(at))  # after a signal, too
     size = archive(out)
     found = {name: what["state"] for name, what in Ledger(out, 0, stop).known.items()}
     click.echo(json.dumps(found, indent=1))
