@@ -20,6 +20,7 @@ import torch
 
 from ademamix.checkout import checkout
 from ademamix.files import write_json
+from ademamix.models import TransformerConfig
 from ademamix.paper.runs import ADEMAMIX, run
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.scale import Scale, scale
@@ -60,7 +61,8 @@ def measured(
 ) -> dict[str, Any]:
     """All there is to say of one size."""
     stated = at.map(run(size, ADEMAMIX, PAPER_HORIZON))
-    data = made_data(root, getattr(stated.model, "vocabulary"), DATA[device.type])  # noqa: B009
+    assert isinstance(stated.model, TransformerConfig)
+    data = made_data(root, stated.model.vocabulary, DATA[device.type])
     specs = [stated.changed(data=data, seed=seed) for seed in range(max(members))]
     gpu = device.type == "cuda"
     loops, memory = {}, {}

@@ -30,24 +30,16 @@ class Places:
     device: torch.device
 
 
-def work_together(
-    jobs: Sequence[Job],
-    store_root: Path,
-    data_root: Path,
-    device: str,
-    threads: int,
-    stop: Stop | None = None,
-) -> int:
+def work_together(jobs: Sequence[Job], store_root: Path, data_root: Path, device: str, threads: int) -> int:
     """Train `jobs`, of one `pack_key` and one size of passes, as a pack; returns an exit code.
 
     0: all are done; FAILED: one at least failed; HELD, or 128 + signal. The store says which.
     """
     torch.set_num_threads(threads)
     places = Places(store_root, data_root, torch.device(device))
-    with catching() as caught:
-        flag = stop or caught
-        codes = _train(jobs, places, flag)
-    return FAILED if FAILED in codes else flag.exit_code or max(codes, default=0)
+    with catching() as stop:
+        codes = _train(jobs, places, stop)
+    return FAILED if FAILED in codes else stop.exit_code or max(codes)
 
 
 def _train(jobs: Sequence[Job], places: Places, stop: Stop) -> list[int]:
