@@ -8,11 +8,13 @@
 # make plots claims docs report    draw, judge, write pages and report again from what is committed
 # make export import        records of finished runs to and from figures/<scale>/records
 # make test                 lint types pytest
+# make gpu-day              an hour on one GPU in calls of MINUTES=9, results in OUT=DIR (docs/gpu.md)
 # make bench                the cost of the training loop, of the optimizer, of preparing data
 # make setup                the environment, which every other target makes when it is missing
 #
 # SCALE=smoke|cpu|gpu|paper  RUNS=DIR (store)  DATA=DIR  OUT=DIR  JOBS=N  DEVICE=cpu|cuda  SEEDS=0,1,2
 # LAUNCHER=slurm CLUSTER=configs/clusters/NAME.yaml  WAIT=1  DRY_RUN=1  RETRY=1    (docs/running-on-slurm.md)
+# PACK=N|auto runs of one shape that a worker trains as one program                  (docs/gpu.md)
 # GPUS=N      GPUs that train one run together, here (with DEVICE=cpu: processes)    (docs/scaling.md)
 # SHARD=1     each of those GPUs keeps a part of weights and moments alone (FSDP2)
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
@@ -35,12 +37,13 @@ RUN := $(PYTHON) -m ademamix
 STORE := $(if $(RUNS),--runs "$(RUNS)")
 WRITE := $(if $(OUT),--out "$(OUT)")
 TRAIN := --scale $(SCALE) $(STORE) $(if $(DATA),--data "$(DATA)") $(WRITE) \
-         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(GPUS),--gpus-per-run $(GPUS)) $(if $(SHARD),--shard) $(if $(SEEDS),--seeds $(SEEDS)) \
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(GPUS),--gpus-per-run $(GPUS)) \
+         $(if $(SHARD),--shard) $(if $(PACK),--pack $(PACK)) $(if $(SEEDS),--seeds $(SEEDS)) \
          $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(CLUSTER),--cluster "$(CLUSTER)") \
          $(if $(WAIT),--wait) $(if $(DRY_RUN),--dry-run) $(if $(RETRY),--retry)
 FIGURES := $(if $(FIGURE),--figure "$(FIGURE)")
 
-.PHONY: help setup figures tables sweep plan status runs plots claims docs report export import bench test lint types \
+.PHONY: help setup figures tables sweep plan status runs plots claims docs report export import bench gpu-day test lint types \
         pytest test-slurm
 .DEFAULT_GOAL := help
 
@@ -103,6 +106,12 @@ bench: $(SETUP)
 	@$(PYTHON) -m benchmarks.optimizer
 	@$(PYTHON) -m benchmarks.data
 	@$(PYTHON) -m benchmarks.images
+
+gpu-day: $(SETUP)
+	@$(PYTHON) -m benchmarks.gpu_day --out "$(or $(OUT),out/gpu-day)" $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(DATA),--data "$(DATA)") $(if $(RUNS),--runs "$(RUNS)") $(if $(DEVICE),--device $(DEVICE)) \
+		$(if $(filter command environment%,$(origin SCALE)),--scale $(SCALE)) $(if $(PACK),--pack $(PACK)) \
+		$(if $(RETRY),--retry) $(if $(QUICK),--quick) $(foreach f,$(FIGURE),--figure $(f))
 
 test: lint types pytest
 

@@ -29,6 +29,7 @@ class OptimizerConfig(Variant):
     COLOUR: ClassVar[str]  # in every figure; of Okabe and Ito's palette
     RATE_OF: ClassVar[str | None] = None  # whose best learning rate its own is relative to; None: its own
     HAS_SLOW_EMA: ClassVar[bool] = False  # has slow EMAs: takes the paper's α, β3 and warm-ups
+    ELEMENTWISE: ClassVar[bool] = False  # updates each element by itself: runs of it can be packed
     SWITCHABLE: ClassVar[bool] = False  # a branch may go on with another such optimizer's state
 
     kind: str
@@ -56,6 +57,8 @@ class OptimizerConfig(Variant):
 
 class AdamFamily(OptimizerConfig):
     """What the optimizers that divide by the root of ν share."""
+
+    ELEMENTWISE: ClassVar[bool] = True
 
     beta1: Annotated[Beta, Symbol("β1")] = 0.9
     beta2: Annotated[Share, Role.SQUARED_BETA, Symbol("β2")] = 0.999
@@ -161,7 +164,7 @@ class Ad3EMAMixConfig(AdEMAMixConfig):
 class LionConfig(OptimizerConfig):
     """Lion in the paper's notation: the step is the sign of α·m + (1−α)·g; then m ← β·m + (1−β)·g."""
 
-    TITLE, COLOUR, RATE_OF = "Lion", "#CC79A7", "adamw"
+    TITLE, COLOUR, RATE_OF, ELEMENTWISE = "Lion", "#CC79A7", "adamw", True
     kind: Literal["lion"] = "lion"
     alpha: Annotated[Share, Symbol("α")]
     beta: Annotated[Beta, Symbol("β")]

@@ -74,6 +74,7 @@ class Scale(Frozen):
 
     Attributes:
         order: scales are listed by it, smallest first.
+        like: the scale that it is a variant of: figures do as much as at that one.
         judges: whether its verdicts count; `smoke` only shows that everything works.
         strict: whether values of one figure that become one at this scale are refused.
         horizon: updates that stand for 256k of the paper.
@@ -86,6 +87,7 @@ class Scale(Frozen):
 
     name: str
     order: int
+    like: str = ""
     judges: bool = True
     strict: bool = True
     horizon: Steps
@@ -105,7 +107,10 @@ class Scale(Frozen):
     checkpoint_seconds: Positive
     micro_batch: Steps | None = None  # samples per pass on the device; None: the whole batch
     captured: bool = False  # on a GPU, updates of language models are one CUDA graph
+    evaluation_batch: Steps | None = None  # samples per pass that measures; None: as many as one that trains
     device: Literal["cpu", "auto"] = "auto"  # auto: a GPU where there is one
+    compiled: bool = True  # whether what the paper's runs compile is compiled here, on a GPU
+    pack: Steps | Literal["auto"] = 1  # runs trained as one program; auto: as many as bring something
     machine: Machine
 
     def steps(self, paper_steps: int) -> int:
@@ -209,7 +214,7 @@ class Scale(Frozen):
             case Role.PRECISION:
                 return self.precision or value
             case Role.COMPILED:
-                return value and self.device != "cpu"
+                return value and self.compiled and self.device != "cpu"
             case Role.BATCH | Role.SEED:  # `map` sets them
                 return value
 

@@ -39,6 +39,8 @@ from ademamix.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from ademamix.paper.runs import PaperRun
@@ -96,6 +98,15 @@ class RunSpec(Variant):
         `repeat`: whether the run may see data more than once. Asked before anything is trained.
         """
         return ""
+
+    @property
+    def pack_key(self) -> str | None:
+        """What runs have in common that can be trained as one program; None: this one is trained alone."""
+        return None
+
+    def stacked(self) -> "Callable[[Any, torch.Tensor], torch.Tensor]":
+        """The losses of several runs of one `pack_key`: (parameter → (members, …), batches) → (members,)."""
+        raise NotImplementedError
 
     @property
     def sample(self) -> int:

@@ -101,7 +101,7 @@ def peers() -> dict[str, Callable[[list[Any]], Any]]:
     return found
 
 
-def measure(name: str, device: str, threads: int) -> dict[str, Any]:
+def measure(name: str, device: str, threads: int, rounds: int) -> dict[str, Any]:
     """All contestants on one list of parameters, in this process."""
     import torch
 
@@ -133,7 +133,7 @@ def measure(name: str, device: str, threads: int) -> dict[str, Any]:
             failed[title] = f"{type(error).__name__}: {error}".splitlines()[0]
     memory, stream_name = memory_stream(count, device, threads)
     times: dict[str, list[float]] = {title: [] for title in entries} | {stream_name: []}
-    for _ in range(ROUNDS[name]):
+    for _ in range(rounds):
         for title, (_, optimizer) in entries.items():
             times[title].append(timed(optimizer.step))
         times[stream_name].append(timed(memory))
@@ -253,10 +253,10 @@ def first_step(device: str, cache: str) -> tuple[float, str]:
     return float(seconds), implementation
 
 
-def start_up(device: str) -> dict[str, Any]:
-    """The first step with an empty cache and with a full one, medians of 5."""
+def start_up(device: str, times: int = 5) -> dict[str, Any]:
+    """The first step with an empty cache and with a full one, medians."""
     cold, warm = [], []
-    for _ in range(5):
+    for _ in range(times):
         with tempfile.TemporaryDirectory() as cache:
             cold.append(first_step(device, cache)[0])
             seconds, implementation = first_step(device, cache)
@@ -268,19 +268,12 @@ def start_up(device: str) -> dict[str, Any]:
     }
 
 
-def in_a_process(name: str, device: str, threads: int, environment: dict[str, str]) -> dict[str, Any]:
+def in_a_process(
+    name: str, device: str, threads: int, rounds: int, environment: dict[str, str]
+) -> dict[str, Any]:
     """`measure` under another malloc."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.optimizer",
-        "--child",
-        name,
-        "--device",
-        device,
-        "--threads",
-        str(threads),
-    ]
+    numbers = ["--threads", str(threads), "--rounds", str(rounds)]
+    command = [sys.executable, "-m", "benchmarks.optimizer", "--child", name, "--device", device, *numbers]
     done = subprocess.run(
         command, cwd=checkout(), env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
     )
@@ -327,8 +320,18 @@ def draw(results: dict[str, Any], path: Path) -> None:
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--threads", type=int, help="CPU threads. [default: all cores]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda where there is one]")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="[default: benchmarks/results]")
+@click.option("--list", "only", multiple=True, type=click.Choice(list(LISTS)), help="[default: all]")
+@click.option("--rounds", type=int, help="Steps of each that are timed. [default: 15 to 300, by the list]")
 @click.option("--child", type=click.Choice(list(LISTS)), hidden=True)
-def main(threads: int | None, device: str | None, child: str | None) -> None:
+def main(
+    threads: int | None,
+    device: str | None,
+    out: Path,
+    only: tuple[str, ...],
+    rounds: int | None,
+    child: str | None,
+) -> None:
     import torch
 
     from ademamix.training.machine import machine
@@ -336,23 +339,26 @@ def main(threads: int | None, device: str | None, child: str | None) -> None:
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     threads = threads or len(os.sched_getaffinity(0))
     if child:
-        print(json.dumps(measure(child, device, threads)))
+        print(json.dumps(measure(child, device, threads, rounds or ROUNDS[child])))
         return
-    names = ("124M", "1M") if device == "cpu" else ("124M", "1M", "1.3B")
+    names = only or (("124M", "1M") if device == "cpu" else ("124M", "1M", "1.3B"))
     mallocs = MALLOCS if device == "cpu" else {"default": {}}
     results = {
         "machine": {**machine(torch.device(device)), "threads": threads},
         "peers": {package: version(package) for package in PEERS},
-        "start_up": start_up(device),
+        "start_up": start_up(device, min(5, rounds or 5)),
         "lists": {
-            name: {malloc: in_a_process(name, device, threads, env) for malloc, env in mallocs.items()}
+            name: {
+                malloc: in_a_process(name, device, threads, rounds or ROUNDS[name], env)
+                for malloc, env in mallocs.items()
+            }
             for name in names
         },
     }
-    RESULTS.mkdir(exist_ok=True)
-    write_json(RESULTS / f"optimizer-{device}.json", results)
-    draw(results, RESULTS / f"optimizer-{device}.png")
-    click.echo(f"{RESULTS / f'optimizer-{device}.json'} (then: make docs)")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / f"optimizer-{device}.json", results)
+    draw(results, out / f"optimizer-{device}.png")
+    click.echo(f"{out / f'optimizer-{device}.json'} (then: make docs)")
 
 
 def version(package: str) -> str:

@@ -31,6 +31,7 @@ from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.scale import Scale, scale
 from ademamix.spec import RunSpec
+from ademamix.store import read_json
 from ademamix.training.job import Job
 from ademamix.training.machine import machine
 from ademamix.training.trainer import Trainer
@@ -269,7 +270,12 @@ def show(found: Mapping[str, Any]) -> None:
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
 @click.option("--rounds", default=7, show_default=True, help="Of each loop.")
 @click.option("--updates", type=int, help="Of a round. [default: 5 on a GPU, 100 on a CPU]")
-@click.option("--size", "sizes", multiple=True, help="110M, 162M, 330M, 1.3B. [default: all; on a CPU 110M]")
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    help="110M, 162M, 330M, 1.3B; the others' results stay. [default: all; on a CPU 110M]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="[default: benchmarks/results]")
 def main(device: str, rounds: int, updates: int | None, sizes: tuple[str, ...], out: Path | None) -> None:
     """Measure, print and write the medians."""
@@ -287,13 +293,20 @@ def main(device: str, rounds: int, updates: int | None, sizes: tuple[str, ...], 
         if on.type == "cuda":
             torch.cuda.empty_cache()
     folder = out or checkout() / "benchmarks" / "results"
+    path = folder / f"training-{on.type}.json"
+    if (
+        sizes
+        and path.exists()
+        and (known := read_json(path))["machine"]["processor"] == machine(on)["processor"]
+    ):
+        runs = [one for one in known["runs"] if one["size"] not in sizes] + runs
     results = {
         "machine": {**machine(on), "cores": os.cpu_count(), "load before": load},
         "peak FLOP/s": round(peak),
         "rounds": rounds,
         "runs": runs,
     }
-    write_json(folder / f"training-{on.type}.json", results)
+    write_json(path, results)
 
 
 if __name__ == "__main__":

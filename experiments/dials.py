@@ -1,6 +1,8 @@
 """What a figure does more or less of at each scale: numbers in a dials.yaml beside its module.
 
 injected_batches: {smoke: 2, cpu: 12, gpu: 4}    # elsewhere the default, the paper's own
+
+A scale that is `like` another has that one's dials, where it has none itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +23,7 @@ def dial(module: str, name: str, default: Any) -> Callable[[Scale], Any]:
         dials = _dials(folder)
         if name not in dials:
             raise UserError(f"{folder / 'dials.yaml'} lacks '{name}'")
-        return dials[name].get(scale.name, default)
+        return dials[name].get(scale.name, dials[name].get(scale.like, default))
 
     return value
 

@@ -11,6 +11,7 @@ from ademamix.quantities import ValidationLoss
 from ademamix.scale import scale
 from ademamix.spec import Fork, Need, RunSpec
 from ademamix.store import Outcome, Store
+from experiments import registry
 
 VALIDATION = ValidationLoss(windows=8)
 
@@ -179,3 +180,12 @@ def test_what_branches_save(adamw_spec: RunSpec) -> None:
         wanted = unite({"4": [*needs, *more]})
         per_step = cost(wanted[adamw_spec.id], at).hours / wanted[adamw_spec.id].new_steps
         assert hours_from_scratch(wanted.values(), at) == pytest.approx(scratch * per_step)
+
+
+def test_all_figures_at_gpu_cost_less_than_four_hours() -> None:
+    """Of one GPU, by the scale's own arithmetic; no run sees the 94.3M bytes of its text twice."""
+    at = scale("gpu")
+    wanted = unite(registry.needs_of_all(at)).values()
+    assert sum(cost(w, at).hours for w in wanted) < 4
+    language = [w for w in wanted if w.spec.task == "language"]
+    assert max(w.until * w.spec.units_per_step for w in language) < 94.3e6

@@ -10,8 +10,9 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from ademamix.cli.options import device_option, jobs_option, ranks_option, shard_option
+from ademamix.cli.options import device_option, jobs_option, pack_option, ranks_option, shard_option
 from ademamix.errors import UserError
+from ademamix.launch.packs import Pack
 from ademamix.launch.protocol import Launcher
 from ademamix.scale import Scale
 from ademamix.store import Store
@@ -36,6 +37,7 @@ class Launching:
         device: to train on, on this machine. None: what the scale is for.
         gpus_per_run: GPUs that train one run together, on this machine. None: one.
         shard: each of those keeps a part of the run's state alone.
+        pack: runs that a worker of this machine trains as one program. None: what the scale says.
     """
 
     cluster: Path | None = None
@@ -46,6 +48,7 @@ class Launching:
     device: str | None = None
     gpus_per_run: int | None = None
     shard: bool = False
+    pack: Pack | None = None
 
     @property
     def sends(self) -> bool:
@@ -59,10 +62,10 @@ class Launching:
     @cached_property
     def to_cluster(self) -> bool:
         """Whether runs become jobs of a cluster; where there is no queue, this machine trains them."""
-        from ademamix.launch.sbatch import here
-
         if self.cluster is None:
             return False
+        from ademamix.launch.sbatch import here
+
         if not (here() or self.dry_run):
             Console(stderr=True).print("no sbatch here: training on this machine", highlight=False)
             return False
@@ -73,11 +76,13 @@ class Launching:
         from ademamix.cli.pipeline import local
 
         if not self.to_cluster:
-            return local(at, self.jobs, self.device, self.gpus_per_run, self.shard)
+            return local(at, self.jobs, self.device, self.gpus_per_run, self.shard, self.pack)
         if self.gpus_per_run is not None:
             raise UserError("--gpus-per-run is for this machine; a cluster file says it with gpus and nodes")
         if self.shard:
             raise UserError("--shard is for this machine; a cluster file says 'shard: true'")
+        if self.pack is not None:
+            raise UserError("--pack is for this machine; a task of a cluster's job trains its runs in turn")
         from ademamix.launch.sbatch import Slurm
         from ademamix.launch.slurm import OnCluster
 
@@ -110,7 +115,7 @@ def _unless_given(option: str, value: Path, instead: Path | None) -> Path:
 
 
 def launcher_options(command: Command) -> Command:
-    """--launcher, --cluster and what goes with it, --jobs, --device, GPUs for each run: as one `launching`.
+    """--launcher, --cluster and what goes with it, --jobs and what goes with it here, as one `launching`.
 
     The verb needs options `runs` and `data`, too (`runs_option`, `data_option`).
     """
@@ -127,12 +132,13 @@ def launcher_options(command: Command) -> Command:
         device: str | None,
         gpus_per_run: int | None,
         shard: bool,
+        pack: Pack | None,
         **others: Any,
     ) -> Any:
         if launcher == "slurm" and cluster is None:
             raise UserError("--launcher slurm needs --cluster FILE; configs/clusters/example.yaml is a start")
         chosen = None if launcher == "local" else cluster
-        asked = Launching(chosen, wait, dry_run, retry, jobs, device, gpus_per_run, shard)
+        asked = Launching(chosen, wait, dry_run, retry, jobs, device, gpus_per_run, shard, pack)
         return command(*args, launching=asked, **others)
 
     found: Command = launched
@@ -146,6 +152,7 @@ _OPTIONS = (
     device_option,
     ranks_option,
     shard_option,
+    pack_option,
     click.option("--launcher", type=click.Choice(["local", "slurm"]), help="[default: slurm with --cluster]"),
     click.option("--cluster", type=click.Path(path_type=Path), metavar="FILE", help="A cluster file."),
     click.option("--wait", is_flag=True, help="Stay until the cluster's jobs are done, then go on."),

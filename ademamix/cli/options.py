@@ -154,6 +154,25 @@ def device_option(command: Command) -> Command:
     )(command)
 
 
+class Members(click.ParamType):  # type: ignore[type-arg]
+    """A number of runs, or 'auto'."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value != "auto" and not (str(value).isdecimal() and int(value) > 0):
+            self.fail(f"'{value}' is neither a number of runs, from 1, nor auto", param, ctx)
+        return value if value == "auto" else int(value)
+
+
+def pack_option(command: Command) -> Command:
+    return click.option(
+        "--pack",
+        type=Members(),
+        help="Runs of one shape that a worker trains as one program (docs/gpu.md). [default: the scale's]",
+    )(command)
+
+
 def ranks_option(command: Command) -> Command:
     return click.option(
         "--gpus-per-run",

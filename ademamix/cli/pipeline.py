@@ -13,8 +13,9 @@ from ademamix.cli.report import print_verdicts, size_of
 from ademamix.data.locate import ensure
 from ademamix.describe import describe_all
 from ademamix.errors import Problems, UserError
-from ademamix.launch.devices import devices
+from ademamix.launch.devices import devices, gpu_memory
 from ademamix.launch.local import Local
+from ademamix.launch.packs import Pack, Packing
 from ademamix.launch.progress import RunProgress
 from ademamix.launch.protocol import Feed, Feeding, Launcher
 from ademamix.launch.slurm import OnCluster
@@ -68,8 +69,11 @@ def train(
     for job in todo:
         refuse_uneven(job.spec.batch, by.processes(job))
     refuse_unfit_data(planned, todo, store, data_root, repeat_data)
+    members = max(map(by.packing.most, todo)) if isinstance(by, Local) else 1
+    as_one = f", up to {members} in one program" * (members > 1)
     console.print(
-        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {by.workers} at a time; starting",
+        f"{len(todo)} of {len(planned)} runs to train at scale {at.name}, {by.workers} at a time{as_one}; "
+        "starting",
         highlight=False,
     )
     with RunProgress(console, store, todo, says or _differences(planned, todo, console)) as display:
@@ -164,12 +168,16 @@ def local(
     device: str | None = None,
     gpus_per_run: int | None = None,
     shard: bool = False,
+    pack: Pack | None = None,
 ) -> Local | Together:
     """The launcher for this machine: one worker for each GPU or core, or as many as asked for.
 
     `gpus_per_run`: processes that train one run together, each on a GPU or core of its own. Under torchrun,
-    all of its processes do. `shard`: each of them keeps a part of the run's state alone.
+    all of its processes do. `shard`: each of them keeps a part of the run's state alone. `pack`: runs that a
+    worker trains as one program; None: what the scale says.
     """
+    if pack not in (None, 1, "auto") and (gpus_per_run or 1) > 1:
+        raise UserError("--pack is for runs on one GPU each; leave out --gpus-per-run, or --pack")
     if (joined := torchrun.of_this_call()) is not None:
         if gpus_per_run not in (None, joined.size):
             raise UserError(f"torchrun started {joined.size} processes, which train one run; leave out "
@@ -178,7 +186,9 @@ def local(
     ranks = gpus_per_run or 1
     if shard and ranks == 1:
         raise UserError("--shard divides a run among several processes; say how many with --gpus-per-run N")
-    return Local(devices(at, jobs, device, ranks), ranks=ranks, shard=shard)
+    found = devices(at, jobs, device, ranks)
+    memory = gpu_memory() if found[0] != "cpu" else None
+    return Local(found, ranks=ranks, shard=shard, packing=Packing(pack or at.pack, memory))
 
 
 def prune(everything: Mapping[str, Wanted], store: Store) -> None:

@@ -12,6 +12,7 @@ from ademamix.cli.options import (
     data_option,
     device_option,
     jobs_option,
+    pack_option,
     ranks_option,
     repeat_option,
     runs_option,
@@ -20,6 +21,8 @@ from ademamix.cli.options import (
 )
 from ademamix.cli.torchrun import Training
 from ademamix.errors import UserError
+from ademamix.launch.packs import Pack
+from ademamix.launch.protocol import Launcher
 from ademamix.paper import runs as paper
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.plan import Wanted, entries, unite
@@ -50,6 +53,7 @@ from ademamix.values import UnknownVariant
 @device_option
 @ranks_option
 @shard_option
+@pack_option
 @repeat_option
 @data_option
 @runs_option
@@ -64,6 +68,7 @@ def train(
     device: str | None,
     gpus_per_run: int | None,
     shard: bool,
+    pack: Pack | None,
     repeat_data: bool,
     data: Path,
     runs: Path,
@@ -87,9 +92,11 @@ def train(
     store.open()
     for each in needs:
         store.run(each.run.id).keep(each.keep)
-    code = train_all(
-        planned, at, store, data, lambda: local(at, jobs, device, gpus_per_run, shard), repeat_data
-    )
+
+    def launcher() -> Launcher:
+        return local(at, jobs, device, gpus_per_run, shard, pack)
+
+    code = train_all(planned, at, store, data, launcher, repeat_data)
     if code == 0:
         for each in needs:
             click.echo(result(store.run(each.run.id), str(at.validation_loss)))

@@ -48,3 +48,13 @@ def count_gpus() -> int:
         return 0
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+
+
+def gpu_memory() -> float | None:
+    """Bytes of the smallest GPU's memory; None where there is none, or nobody says."""
+    if not count_gpus() or not shutil.which("nvidia-smi"):
+        return None
+    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    found = [float(line) * 2**20 for line in done.stdout.split("\n") if line.strip().isdecimal()]
+    return min(found, default=None)

@@ -1,4 +1,4 @@
-"""The launcher for this machine: one process for each run, or several; one run for each worker.
+"""The launcher for this machine: one process for each run, or several; one run, or a pack, for each worker.
 
 A process of its own means that a crash, of whatever kind, ends one run and no other. Processes are
 forked from a server that has torch loaded, so that starting one costs milliseconds.
@@ -9,17 +9,21 @@ import os
 import signal
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from ademamix.launch.packs import Packing, alike
 from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import Schedule
 from ademamix.launch.team import Team
+from ademamix.plan import complete
+from ademamix.spec import Need
 from ademamix.store import Store
-from ademamix.training.job import HELD, Job
+from ademamix.training.job import FAILED, HELD, Job
 from ademamix.training.stop import Stop, catching
 
 TICK = 0.25  # seconds between looks at the workers
@@ -34,12 +38,14 @@ class Local:
         threads: for each process on a CPU.
         ranks: processes that train one run together, on devices that follow each other in `devices`.
         shard: whether each of them keeps a part of the run's state alone.
+        packing: how many runs are trained as one program, where `ranks` is 1.
     """
 
     devices: Sequence[str]
     threads: int = 1  # runs side by side use the cores better than one run does
     ranks: int = 1
     shard: bool = False
+    packing: Packing = field(default_factory=Packing)
 
     @property
     def workers(self) -> int:
@@ -68,7 +74,7 @@ class Local:
                         break
                     if stop:
                         pool.terminate()
-                        told = told or _tell(display, len(pool.running))
+                        told = told or _tell(display, pool.runs)
                     pool.wait()
                     display.tick()
                     for team, exit_code in pool.ended():
@@ -86,8 +92,19 @@ class Local:
                 job = schedule.take()
             if job is None:
                 return
-            pool.start(job)
-            display.started(job)
+            jobs = (
+                job,
+                *schedule.take_some(partial(alike, job), self._beside(job, schedule, len(pool.free))),
+            )
+            pool.start(jobs)
+            for each in jobs:
+                display.started(each)
+
+    def _beside(self, job: Job, schedule: Schedule, free: int) -> int:
+        """How many more runs a worker takes with a job, so that none of the `free` ones is left without."""
+        most = self.packing.most(job) if self.ranks == 1 else 1
+        there = 1 + len(schedule.ready(partial(alike, job))) if most > 1 else 1
+        return min(most, -(-there // free)) - 1
 
 
 def _tell(display: Display, running: int) -> bool:
@@ -101,16 +118,27 @@ def _settle(
     team: Team, exit_code: int, schedule: Schedule, store: Store, display: Display, stop: Stop
 ) -> None:
     """Take note of a worker's end."""
-    job = team.job
-    failed = exit_code not in (0, HELD) and not stop
-    if exit_code == 0:
-        schedule.succeeded(job)
-    elif failed:
-        _explain(team, exit_code, store)
-    display.ended(job, failed)
-    if failed:
-        for left_out in schedule.fail(job):
-            display.skipped(left_out)
+    for job in team.jobs:
+        code = exit_code if len(team.jobs) == 1 else _code_of(job, exit_code, store)
+        failed = code not in (0, HELD) and not stop
+        if code == 0:
+            schedule.succeeded(job)
+        elif failed:
+            _explain(team, job, code, store)
+        display.ended(job, failed)
+        if failed:
+            for left_out in schedule.fail(job):
+                display.skipped(left_out)
+
+
+def _code_of(job: Job, exit_code: int, store: Store) -> int:
+    """What became of one run of a pack, whose exit code is that of all of them together."""
+    if exit_code == 0 or complete(Need(job.spec, job.until, job.keep, job.observe), job.forks, store):
+        return 0
+    if exit_code not in (FAILED, HELD):  # the process was lost
+        return exit_code
+    run = store.run(job.spec.id)
+    return FAILED if run.failure_path.exists() and not run.stop_path.exists() else HELD
 
 
 class Pool:
@@ -125,9 +153,14 @@ class Pool:
         self._shard = of.shard
         self._context = fork_server(of.threads, preload)
 
-    def start(self, job: Job) -> None:
-        team = Team(self._context, job, self._places, self.free.pop(), self._threads, self._shard)
-        self.running[job.spec.id] = team
+    def start(self, jobs: Sequence[Job]) -> None:
+        team = Team(self._context, jobs, self._places, self.free.pop(), self._threads, self._shard)
+        self.running[jobs[0].spec.id] = team
+
+    @property
+    def runs(self) -> int:
+        """How many are trained at the moment."""
+        return sum(len(team.jobs) for team in self.running.values())
 
     def wait(self) -> None:
         """Until a process ends, a tick at most."""
@@ -170,12 +203,12 @@ def fork_server(threads: int, preload: Iterable[str] = ()) -> ForkServerContext:
     return context
 
 
-def _explain(team: Team, exit_code: int, store: Store) -> None:
+def _explain(team: Team, job: Job, exit_code: int, store: Store) -> None:
     """Leave a reason for a worker that ended without giving one, such as by a signal of its own.
 
     What other ranks say of a run that has lost one is that they have lost it.
     """
-    run = store.run(team.job.spec.id)
+    run = store.run(job.spec.id)
     if run.failure_path.exists() and not (len(team.devices) > 1 and exit_code < 0):
         return
     number = -exit_code if exit_code < 0 else exit_code - 128

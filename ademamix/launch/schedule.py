@@ -1,6 +1,6 @@
 """Which job may start next. Knows nothing of processes: every launcher asks here."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ademamix.plan import after_trunks
 from ademamix.training.job import Job
@@ -42,11 +42,19 @@ class Schedule:
 
     def take(self) -> Job | None:
         """The next job that may start, now the caller's; None while all wait for others."""
-        if not self._ready:
-            return None
-        first = min(self._ready, key=self._rank.__getitem__)
-        self._ready.remove(first)
-        return self._jobs[first]
+        return next(iter(self.take_some(lambda _: True, 1)), None)
+
+    def ready(self, like: Callable[[Job], bool]) -> tuple[Job, ...]:
+        """Those of a kind that may start now, in the order of preference; they are not taken."""
+        in_order = sorted(self._ready, key=self._rank.__getitem__)
+        return tuple(self._jobs[id] for id in in_order if like(self._jobs[id]))
+
+    def take_some(self, like: Callable[[Job], bool], most: int) -> tuple[Job, ...]:
+        """The first `most` of them, now the caller's."""
+        found = self.ready(like)[:most]
+        for job in found:
+            self._ready.remove(job.spec.id)
+        return found
 
     def succeeded(self, job: Job) -> None:
         """A job is done: its branches may start."""

@@ -1,4 +1,4 @@
-"""The processes on this machine that train one run: one, or several as ranks of it."""
+"""The processes on this machine that train one run, or a pack: one, or several as ranks of a run."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ HERE = "lo0" if sys.platform == "darwin" else "lo"  # the interface of a machine
 
 
 class Team:
-    """A run's processes, started on construction.
+    """A run's processes, or a pack's one, started on construction.
 
     Args:
         context: what they are forked from.
-        job: what they train.
+        jobs: what they train: one, or those of a pack.
         places: the store's root, and that of the data.
         devices: a name for each of them; rank 0 is on the first.
         threads: of each on a CPU.
@@ -30,13 +30,13 @@ class Team:
     def __init__(
         self,
         context: ForkServerContext,
-        job: Job,
+        jobs: Sequence[Job],
         places: tuple[Path, Path],
         devices: Sequence[str],
         threads: int,
         shard: bool = False,
     ) -> None:
-        self.job = job
+        self.jobs = tuple(jobs)
         self.devices = tuple(devices)
         self._lost: tuple[int, int] | None = None  # rank and exit code of the first that was
         self._until = float("inf")
@@ -45,7 +45,7 @@ class Team:
         self._processes = [
             context.Process(
                 target=_train,
-                args=(job, *places, device, threads, rank, len(devices), meet, shard),
+                args=(self.jobs, *places, device, threads, rank, len(devices), meet, shard),
                 daemon=False,
             )
             for rank, device in enumerate(devices)
@@ -107,7 +107,7 @@ def _is_loss(code: int) -> bool:
 
 
 def _train(
-    job: Job,
+    jobs: tuple[Job, ...],
     store_root: Path,
     data_root: Path,
     device: str,
@@ -118,13 +118,16 @@ def _train(
     shard: bool,
 ) -> None:
     """A process of a run: rank `rank` of `size`, which find each other at `meet`."""
+    from ademamix.training.pack_worker import work_together
     from ademamix.training.ranks import joined
     from ademamix.training.worker import work
 
+    if len(jobs) > 1:
+        raise SystemExit(work_together(jobs, store_root, data_root, device, threads))
     if size > 1:
         _prepare(device)
     with joined(rank, size, meet, shard) as ranks:
-        code = work(job, store_root, data_root, device, threads, ranks)
+        code = work(jobs[0], store_root, data_root, device, threads, ranks)
     raise SystemExit(code)
 
 

@@ -10,7 +10,7 @@ import ademamix.models.transformer_network
 import ademamix.optim.ademamix
 import ademamix.optim.variants
 import ademamix.tasks.language_task
-import ademamix.training.worker
+import ademamix.training.pack_worker
 from ademamix.checkout import commit
 
 commit()  # asks git, once for all workers

@@ -1,10 +1,12 @@
 """The networks that runs can train, as they are stated; each module beside this one builds one of them."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ademamix.values import Steps, Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import nn
 
@@ -14,6 +16,7 @@ class ModelConfig(Variant):
 
     FAMILY: ClassVar[str] = "model"
     COMPILES: ClassVar[bool] = False  # torch.compile makes one graph of it and its task's loss
+    STACKS: ClassVar[bool] = False  # `stacked` computes several of it at once
 
     kind: str
 
@@ -22,6 +25,10 @@ class ModelConfig(Variant):
 
         Without one they are whatever they are: for counting on torch's meta device.
         """
+        raise NotImplementedError
+
+    def stacked(self) -> "Callable[[Any, torch.Tensor], torch.Tensor]":
+        """Several of these networks as one function of their parameters and inputs, each (members, …)."""
         raise NotImplementedError
 
     def parameters(self) -> int:

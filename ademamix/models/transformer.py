@@ -1,6 +1,7 @@
 """The paper's language model, a decoder-only Transformer (appendix B.1): its sizes and what it costs."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -8,6 +9,8 @@ from ademamix.models.configs import TextModelConfig
 from ademamix.values import Positive, Steps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from ademamix.models.transformer_network import Transformer
@@ -21,6 +24,7 @@ class TransformerConfig(TextModelConfig):
     """
 
     COMPILES: ClassVar[bool] = True
+    STACKS: ClassVar[bool] = True
 
     kind: Literal["transformer"] = "transformer"
     width: Steps
@@ -44,6 +48,11 @@ class TransformerConfig(TextModelConfig):
         if generator is not None:
             model.initialise(generator)
         return model
+
+    def stacked(self) -> "Callable[[Any, torch.Tensor], torch.Tensor]":
+        from ademamix.models.transformer_stacked import stacked_logits
+
+        return partial(stacked_logits, layers=self.layers, heads=self.heads)
 
     def parameters(self) -> int:
         """Embeddings and positions counted, biases in the norms only."""

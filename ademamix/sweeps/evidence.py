@@ -69,7 +69,16 @@ class Chosen(NamedTuple):
 
 
 def chosen(scale: Scale, path: Path) -> list[Chosen]:
-    """Every learning rate that a scale states for a set-up and an optimizer with trials of it in the csv.
+    """Every learning rate that a scale states for a set-up and an optimizer with trials of it in the csv."""
+    return [
+        Chosen(size, optimizer, lr, open_sides(lr, by_seed))
+        for (size, optimizer), by_seed in rates_tried(path).items()
+        if (lr := scale.lr.get(size, {}).get(optimizer)) is not None
+    ]
+
+
+def rates_tried(path: Path) -> dict[tuple[str, str], list[dict[float, float]]]:
+    """Set-up and optimizer → for each seed, learning rate → loss, by the csv.
 
     Trials count where nothing but the learning rate was set, at the length that most of them had.
     """
@@ -78,11 +87,7 @@ def chosen(scale: Scale, path: Path) -> list[Chosen]:
         for row in csv.DictReader(file):
             if row["settings"].startswith(f"{RATE}=") and " " not in row["settings"]:
                 trials[row["size"], row["optimizer"]].append(row)
-    return [
-        Chosen(size, optimizer, lr, open_sides(lr, _by_seed(rows)))
-        for (size, optimizer), rows in trials.items()
-        if (lr := scale.lr.get(size, {}).get(optimizer)) is not None
-    ]
+    return {of: _by_seed(rows) for of, rows in trials.items()}
 
 
 def _by_seed(rows: Sequence[Mapping[str, str]]) -> list[dict[float, float]]:

@@ -1,5 +1,6 @@
 """Language modelling as a run states it; `language_task.py` is what the loop trains."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -8,9 +9,11 @@ from pydantic import BeforeValidator, model_validator
 
 from ademamix.models import TextModelConfig
 from ademamix.spec import RunSpec
-from ademamix.values import Role, Steps
+from ademamix.values import Role, Steps, canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from ademamix.tasks.language_task import LanguageTask
@@ -61,6 +64,18 @@ class LanguageRun(RunSpec):
         if batches > tokens.windows("reserve", self.sequence):
             return f"the reserve split of {tokens.folder} has no batch {fork.inject if fork else 0}"
         return ""
+
+    @property
+    def pack_key(self) -> str | None:
+        if not (self.model.STACKS and self.optimizer.ELEMENTWISE):
+            return None
+        shape = [canonical(self.model), self.batch, self.sequence, self.precision, self.compiled]
+        return json.dumps([self.task, *shape], sort_keys=True)
+
+    def stacked(self) -> "Callable[[Any, torch.Tensor], torch.Tensor]":
+        from ademamix.tasks.language_task import stacked_losses
+
+        return stacked_losses(self.model.stacked())
 
     def resized(self, batch: Fraction, strict: bool) -> dict[str, Any]:
         """Less than one window per update is a shorter window: a batch is counted in tokens."""

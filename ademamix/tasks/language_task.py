@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial, singledispatchmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -141,6 +141,17 @@ class LanguageTask:
     def _to_device(self, windows: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(windows)
         return tensor.pin_memory().to(self.device, non_blocking=True) if _is_gpu(self.device) else tensor
+
+
+def stacked_losses(logits: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """What `LanguageTask.loss` is of each member, (members,), of windows (members, samples, …)."""
+
+    def losses(weights: Any, windows: Tensor) -> Tensor:
+        found = logits(weights, windows[..., :-1]).flatten(0, 1).float()
+        each = F.cross_entropy(found, windows[..., 1:].flatten(), reduction="none")
+        return each.view(len(windows), -1).mean(dim=1)
+
+    return losses
 
 
 def _is_gpu(device: torch.device) -> bool:

@@ -25,6 +25,7 @@ class Job:
         checkpoint_seconds: time between checkpoints to resume from.
         micro_batch: samples per pass on the device (None: the whole batch).
         captured: make updates as one CUDA graph, where device and optimizer can.
+        evaluation_batch: samples per pass that measures something (None: as many).
     """
 
     spec: RunSpec
@@ -36,6 +37,7 @@ class Job:
     checkpoint_seconds: float
     micro_batch: int | None = None
     captured: bool = False
+    evaluation_batch: int | None = None
 
     @property
     def first_step(self) -> int:
@@ -66,4 +68,5 @@ def job_of(entry: Entry, scale: Scale) -> Job:
         checkpoint_seconds=scale.checkpoint_seconds,
         micro_batch=scale.passes(wanted.spec.task),
         captured=scale.captured and wanted.spec.task == "language",
+        evaluation_batch=scale.evaluation_batch,
     )

@@ -34,6 +34,11 @@ class LossBuffer:
         self.values[1, self.count] = norm
         self.count += 1
 
+    def extend(self, values: Tensor) -> None:
+        """As `add`, of several steps: (losses and norms, steps)."""
+        self.values[:, self.count : self.count + values.shape[1]] = values
+        self.count += values.shape[1]
+
     def close(self) -> tuple[Row | None, int | None]:
         """The means as a row, and the first step whose loss was not finite (None: all were).
 

@@ -65,12 +65,18 @@ class Session:
 
     def step(self, stop: bool = False) -> None:
         """Make one update, log, observe, save what is due; when any rank is to `stop`, save in any case."""
-        trainer, job = self.trainer, self.job
         # Read once: what is saved and what ends must agree.
-        agreed = self.ranks.agreeing(stop, self.ranks.first and self._due)
-        t = trainer.step + 1
-        trainer.update(t)
-        self.stopped, due = agreed()
+        agreed = self.ranks.agreeing(stop, self.due)
+        self.trainer.update(self.trainer.step + 1)
+        self.made(*agreed())
+
+    def made(self, stop: bool, due: bool) -> None:
+        """What is due after an update that the trainer has made, by itself or in a pack.
+
+        `due`: whether a checkpoint to resume from is, as was asked before the update.
+        """
+        trainer, job = self.trainer, self.job
+        t, self.stopped = trainer.step, stop
         row = None
         # Lines are logged at multiples of log_every, wherever the run started, and at the last step.
         if t % job.log_every == 0 or t == job.until:
@@ -90,9 +96,13 @@ class Session:
         self._save_if(due, t)
 
     @property
-    def _due(self) -> bool:
-        """Whether a checkpoint to resume from is to be written; never while another one is."""
-        return time.monotonic() - self._saved > self.job.checkpoint_seconds and not self._writer.busy
+    def due(self) -> bool:
+        """Whether a checkpoint to resume from is to be written; never while another one is.
+
+        The first rank says so.
+        """
+        long_ago = time.monotonic() - self._saved > self.job.checkpoint_seconds
+        return self.ranks.first and long_ago and not self._writer.busy
 
     def _save_if(self, due: bool, t: int) -> None:
         job, last = self.job, t == self.job.until
@@ -160,6 +170,7 @@ class Session:
                     **machine(device),
                     "optimizer": trainer.implementation,
                     "data": self.task.digest,
+                    **({"packed": trainer.packed} if trainer.packed > 1 else {}),
                 },
             )
         )

@@ -37,15 +37,20 @@ class Trainer:
             shard(self.model, self.mesh, job.spec.compiled)
         self.params = list(self.model.parameters())
         self.loss = Loss(task, self.model, ranks, job.spec.compiled)
-        self.optimizer: Optimizer = job.spec.optimizer.build(groups(self.model))
+        self.optimizer: Optimizer = job.spec.optimizer.build(self._groups())
         self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
         self.captured: Captured | None = None
         if job.captured and capturable(self.optimizer, task.device, ranks.size):
             self.captured = Captured(self.optimizer, task.device, self._change)
-        passes = job.micro_batch or job.spec.batch
+        self.packed = 1  # runs that were trained in one program with it, itself counted
+        passes = job.evaluation_batch or job.micro_batch or job.spec.batch
         self.observer = Observer(task, self.model, self.optimizer, passes, job.observe, ranks)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """What the optimizer is built over."""
+        return groups(self.model)
 
     @property
     def implementation(self) -> str:
@@ -55,9 +60,7 @@ class Trainer:
     def update(self, t: int) -> None:
         """Make the t-th update."""
         spec = self.job.spec
-        lr = spec.schedule.at(t, spec.optimizer.lr)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        lr = self.set_rate(t)
         seed_all(spec.seed, t, self.task.device)
         batch = self.task.batch(t, self.ranks.rows(spec.batch))
         found = self.captured(batch, lr) if self.captured else self._change(batch)
@@ -75,6 +78,13 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=self.captured is None)  # a graph knows them by their place
         return loss, norm
 
+    def set_rate(self, t: int) -> float:
+        """Give the optimizer the learning rate of update t, which is returned."""
+        lr = self.job.spec.schedule.at(t, self.job.spec.optimizer.lr)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        return lr
+
     def scheduled(self) -> dict[str, float]:
         """What the last update was made with of all that changes over the steps: lr, α(t), β3(t)."""
         found = {"lr": self.job.spec.schedule.at(self.step, self.job.spec.optimizer.lr)}
@@ -90,7 +100,7 @@ class Trainer:
         losses = []
         for number, (part, count) in enumerate(parts, start=1):
             with self.loss.averaging(last=number == len(parts)):
-                with self._precision():
+                with self.precision():
                     loss = self.loss(part) * (count / share)
                 loss.backward()
             losses.append(loss.detach())
@@ -98,7 +108,8 @@ class Trainer:
         self.ranks.average(whole)
         return whole
 
-    def _precision(self) -> AbstractContextManager[Any]:
+    def precision(self) -> AbstractContextManager[Any]:
+        """The block that losses are computed in."""
         if self.job.spec.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.task.device.type, torch.bfloat16)
@@ -112,7 +123,7 @@ class Trainer:
 
     def measure(self, quantities: Iterable[Quantity]) -> dict[Quantity, float]:
         """Quantities of the state as it is."""
-        with self._precision():
+        with self.precision():
             return {quantity: self.observer.measure(quantity) for quantity in quantities}
 
     def observed(self, until: int) -> dict[str, list[int]]:

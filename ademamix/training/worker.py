@@ -51,21 +51,28 @@ def work(
         asked = Asked(stop, run.stop_path if ranks.first else None)
         try:
             with ExitStack() as held:
-                if ranks.share(ranks.first and not _own(run, asked, held)):
+                if ranks.share(ranks.first and not own(run, asked, held)):
                     return HELD if asked.held else stop.exit_code
                 _train(job, run, store, data_root, torch.device(device), asked, ranks)
             return HELD if asked.held and not store.run(run.id).outcome() else stop.exit_code
-        except UserError as error:
-            _fail(run, str(error), ranks)
-        except OSError as error:
-            _fail(run, one_line(error, {"--runs DIR": store_root, "--data DIR": data_root}), ranks)
-        except Exception:
-            if ranks.size == 1 or not run.failure():  # otherwise another rank has said why we lost it
-                _fail(run, traceback.format_exc(), ranks)
+        except Exception as error:
+            why = explained(error, store_root, data_root)
+            # Otherwise another rank has said why we lost it.
+            if ranks.size == 1 or isinstance(error, UserError | OSError) or not run.failure():
+                fail(run, why, ranks)
         return FAILED
 
 
-def _own(run: Run, stop: Asked, held: ExitStack) -> bool:
+def explained(error: Exception, store_root: Path, data_root: Path) -> str:
+    """What a run's folder says of an error: a line where the user can do something, else its traceback."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return one_line(error, {"--runs DIR": store_root, "--data DIR": data_root})
+    return "".join(traceback.format_exception(error))
+
+
+def own(run: Run, stop: Asked, held: ExitStack) -> bool:
     """Own the run until `held` is closed, once nobody else trains it; False when told to stop first."""
     run.folder.mkdir(parents=True, exist_ok=True)
     while not stop:
@@ -82,7 +89,8 @@ def _own(run: Run, stop: Asked, held: ExitStack) -> bool:
     return False
 
 
-def _fail(run: Run, message: str, ranks: Ranks) -> None:
+def fail(run: Run, message: str, ranks: Ranks = ALONE) -> None:
+    """Say why a run failed, in its folder, or here where that cannot be written."""
     if not ranks.first and run.failure_path.exists():
         return  # it has lost the first rank, which has said why
     try:
@@ -100,28 +108,47 @@ def _train(
     stop: Asked | Stop,
     ranks: Ranks = ALONE,
 ) -> None:
+    session = opened(job, run, store, data_root, device, ranks)
+    if session is None:
+        return
+    with collected_when_told(), session:
+        while not (session.done or session.stopped):
+            session.step(bool(stop))
+        if session.done:
+            session.finish(device)
+
+
+def opened(
+    job: Job,
+    run: Run,
+    store: Store,
+    data_root: Path,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    kind: type[Trainer] = Trainer,
+) -> Session | None:
+    """The session of a run that this process owns, in position; None where nothing is left to train.
+
+    `kind`: of its trainer.
+    """
     refuse_unobservable(job.spec, job.observe)
     refuse_uneven(job.spec.batch, ranks.size)
     # Another launcher may have finished the run, or branches of it, since this one made its plan.
     need = Need(job.spec, job.until, job.keep, job.observe)
     done = ranks.first and (complete(need, job.forks, store) or _inherited(job, run, store))
     if ranks.share(done):
-        return
+        return None
     job = replace(job, keep=ranks.share(owed(job.keep, job.forks, store)))
     task = job.spec.open(data_root, device)
     refuse_unmeasurable(task, job.observe)
     if ranks.share(ranks.first and _observed_later(need, job, run, store, task)):
-        return
-    trainer = Trainer(job, task, ranks)
+        return None
+    trainer = kind(job, task, ranks)
     if not _position(trainer, run, store, device):
-        return
+        return None
     if ranks.first:
         run.reopen()
-    with collected_when_told(), Session(job, run, task, trainer, ranks) as session:
-        while not (session.done or session.stopped):
-            session.step(bool(stop))
-        if session.done:
-            session.finish(device)
+    return Session(job, run, task, trainer, ranks)
 
 
 def _inherited(job: Job, run: Run, store: Store) -> bool:

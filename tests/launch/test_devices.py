@@ -1,9 +1,12 @@
 """What this machine has to run on."""
 
+import subprocess
+
 import pytest
 
 from ademamix.errors import UserError
-from ademamix.launch.devices import count_gpus, devices
+from ademamix.launch import devices as module
+from ademamix.launch.devices import count_gpus, devices, gpu_memory
 from ademamix.scale import scale
 
 
@@ -32,3 +35,14 @@ def test_a_worker_for_each_gpu_or_core(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, asked in (("gpu", None), ("cpu", "cuda")):
         with pytest.raises(UserError, match="--device cpu trains on cores instead"):
             devices(scale(name), None, asked)
+
+
+def test_memory_is_that_of_the_smallest_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(module.shutil, "which", lambda name: f"/usr/bin/{name}")
+    for said, found in (("143771\n81559\n", 81559 * 2**20), ("[N/A]\n", None), ("", None)):
+        done = subprocess.CompletedProcess([], 0, stdout=said)
+        monkeypatch.setattr(module.subprocess, "run", lambda *_, done=done, **__: done)
+        assert gpu_memory() == found
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert gpu_memory() is None

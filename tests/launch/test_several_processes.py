@@ -19,7 +19,7 @@ from ademamix.launch.protocol import Launched
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from ademamix.training.worker import work
-from tests.launch.contract import Contract, Make, Recorder, in_process, job
+from tests.launch.contract import Contract, Make, Recorder, job
 
 PATIENCE = 240.0
 BATCH = 4  # of a run of scale smoke, whose own does for two processes only
@@ -28,11 +28,10 @@ BATCH = 4  # of a run of scale smoke, whose own does for two processes only
 class TestTwoForEachRun(Contract):
     """All that a launcher has to do, with two processes for each run; losses are equal but for rounding."""
 
-    @pytest.fixture
-    def make(self, monkeypatch: pytest.MonkeyPatch) -> Make:
-        from tests.launch import contract
+    rounding = 1e-5
 
-        monkeypatch.setattr(contract, "in_process", lambda *args: pytest.approx(in_process(*args), rel=1e-5))
+    @pytest.fixture
+    def make(self) -> Make:
         return lambda: Local(["cpu", "cpu"], 1, ranks=2)
 
 
