@@ -17,8 +17,8 @@ from ademamix.spec import RunSpec
 from ademamix.store import Outcome, Store
 from analysis.artifacts import needs
 from experiments import registry
+from tests.command_line import cli
 from tests.damage.world import pretend_trained
-from tests.experiments.test_figures import cli
 
 
 @pytest.mark.parametrize(
