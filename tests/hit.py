@@ -57,7 +57,7 @@ class Worker:
         self._process.kill()
         return self.end()
 
-    def end(self, timeout: float = 60) -> int:
+    def end(self, timeout: float = 300) -> int:
         """The exit code, once it has ended; negative: of a signal."""
         self._process.join(timeout)
         assert self._process.exitcode is not None

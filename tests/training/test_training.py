@@ -270,7 +270,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_shells_exit_code(
     worker = Worker(job(ademamix_spec), root, data_root)
     worker.wait_for(25)
     os.kill(worker.pid, number)
-    assert worker.end(timeout=30) == 128 + number
+    assert worker.end() == 128 + number
     run = Store(root).run(ademamix_spec.id)
     assert run.outcome() is None
     (step,) = run.checkpoint_steps()
