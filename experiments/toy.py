@@ -44,14 +44,15 @@ def trajectories(
     xs = [torch.tensor(start, dtype=torch.float64, requires_grad=True) for _ in lrs]
     groups = [{"params": [x], "lr": lr} for x, lr in zip(xs, lrs, strict=True)]
     steps = optimizer(groups, weight_decay=0.0, **options)
-    for x in xs:
-        x.grad = torch.zeros_like(x)
+    gradients = [torch.zeros_like(x) for x in xs]
+    for x, at in zip(xs, gradients, strict=True):
+        x.grad = at
         if momentum is not None:
             steps.state[x] = _past(x, gradient(*start), momentum, slow="alpha" in options)
     points = [[start] for _ in lrs]
     for _ in range(iterations):
-        for x, path in zip(xs, points, strict=True):
-            x.grad.copy_(x.new_tensor(gradient(*path[-1])))
+        for at, path in zip(gradients, points, strict=True):
+            at.copy_(at.new_tensor(gradient(*path[-1])))
         steps.step()
         for x, path in zip(xs, points, strict=True):
             x1, x2 = x.tolist()
