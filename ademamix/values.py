@@ -58,6 +58,10 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Itself: pandas copies what a frame carries in `attrs` with every frame that it makes."""
+        return self
+
 
 def marks(model: type[BaseModel], kind: type[M]) -> dict[str, M]:
     """Field → its mark of that kind (`Role` or `Symbol`), for the fields of `model` that have one."""

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,8 @@ from ademamix.spec import RunSpec
 from ademamix.store import Outcome, Store
 from analysis.artifacts import needs
 from experiments import registry
+from tests.command_line import cli
 from tests.damage.world import pretend_trained
-from tests.experiments.test_figures import cli
 
 
 @pytest.mark.parametrize(
@@ -108,9 +110,14 @@ def test_seeds_make_other_runs(tmp_path: Path) -> None:
     assert not ids("--set", "optimizer.weight_decay=0") & ids()
 
 
-def _run_in_background(tmp_path: Path) -> subprocess.Popen[str]:
+PATIENCE = 300.0  # seconds, on a machine that does much else
+
+
+@contextmanager
+def _in_background(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A command that trains for long, and whatever happens, not for longer than its test."""
     args = ["run", "--figure", "12", "--scale", "cpu", "--jobs", "2", "--runs", str(tmp_path / "runs")]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "ademamix", *args, "--out", str(tmp_path / "out")],
         cwd=checkout(),
         stderr=subprocess.PIPE,
@@ -120,10 +127,16 @@ def _run_in_background(tmp_path: Path) -> subprocess.Popen[str]:
         # Whoever runs the tests as a shell's background job hands down that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):  # its group is gone when all went well
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait_for_training(runs: Path) -> None:
-    for _ in range(600):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         if len([p for p in runs.glob("*/metrics.jsonl") if p.stat().st_size]) == 2:
             return
         time.sleep(0.1)
@@ -152,10 +165,10 @@ def test_unknown_scales_are_refused_everywhere(scale: str) -> None:
 
 @pytest.mark.parametrize("delay", [0.3, 1.0, 2.0, 3.5])
 def test_an_early_ctrl_c_is_quiet(delay: float, tmp_path: Path) -> None:
-    process = _run_in_background(tmp_path)
-    time.sleep(delay)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with _in_background(tmp_path) as process:
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode in (130, -signal.SIGINT)  # the latter before Python has started
     if process.returncode == 130:
         assert "Traceback" not in out + err
@@ -163,13 +176,13 @@ def test_an_early_ctrl_c_is_quiet(delay: float, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_leaves_checkpoints_and_says_how_to_go_on(number: int, code: int, tmp_path: Path) -> None:
-    process = _run_in_background(tmp_path)
-    _wait_for_training(tmp_path / "runs")
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does
-    else:
-        os.kill(process.pid, number)
-    out, err = process.communicate(timeout=60)
+    with _in_background(tmp_path) as process:
+        _wait_for_training(tmp_path / "runs")
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            os.kill(process.pid, number)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     assert "call again to go on" in err
     assert "Traceback" not in err + out
@@ -192,7 +205,7 @@ def test_two_commands_on_one_figure_at_once(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     for process in both:
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
     outcomes = list((tmp_path / "runs").glob("*/outcome.json"))
     assert len(outcomes) == 6

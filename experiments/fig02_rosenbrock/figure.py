@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.claims import Claim, Exact, Measure, Report
 from analysis.tables import tabulate
 from experiments import toy
-from experiments.toy import Point, distance
+from experiments.toy import distance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,19 +58,18 @@ def gradient(x1: float, x2: float) -> tuple[float, float]:
 
 
 trajectory = partial(toy.trajectory, gradient=gradient, start=START, iterations=ITERATIONS)
+trajectories = partial(toy.trajectories, gradient=gradient, start=START, iterations=ITERATIONS)
 
 
-def adam(beta1: float, lr: float) -> list[Point]:
+def optimizers() -> dict[str, tuple[Any, dict[str, Any]]]:
+    """Name → the real optimizer of a trajectory, and its options but for the learning rate."""
     from torch.optim import AdamW
 
-    return trajectory(AdamW, lr=lr, betas=(beta1, 0.999))
-
-
-def ademamix(beta3: float, lr: float) -> list[Point]:
     from ademamix import AdEMAMix
 
-    betas = (0.9, 0.999, beta3)
-    return trajectory(AdEMAMix, lr=lr, betas=betas, alpha=ALPHA, implementation="reference")
+    ours = {"alpha": ALPHA, "implementation": "reference"}
+    adams = {adam_name(beta1): (AdamW, {"betas": (beta1, 0.999)}) for beta1 in ADAM_BETA1S}
+    return adams | {ademamix_name(b): (AdEMAMix, {"betas": (0.9, 0.999, b), **ours}) for b in ADEMAMIX_BETA3S}
 
 
 @dataclass(frozen=True)
@@ -171,16 +170,16 @@ def table(results: "Results") -> "pd.DataFrame":
 
     Panels b (Adam) and c (AdEMAMix): the points x1, x2.
     """
-    makers = [("b", adam_name(b), partial(adam, b)) for b in ADAM_BETA1S]
-    makers += [("c", ademamix_name(b), partial(ademamix, b)) for b in ADEMAMIX_BETA3S]
     outcomes = {
-        at_rate(name, lr): Outcome.of(distance(make(lr), MINIMUM)) for _, name, make in makers for lr in RATES
+        at_rate(name, lr): Outcome.of(distance(points, MINIMUM))
+        for name, (optimizer, options) in optimizers().items()
+        for lr, points in zip(RATES, trajectories(optimizer, lrs=RATES, **options), strict=True)
     }
     rate = drawn_rate(outcomes)
     rows: list[Row] = []
-    for panel, name, make in makers:
-        lr = rate if panel == "b" else rate / (1 + ALPHA)
-        points = make(lr)
+    for name, (optimizer, options) in optimizers().items():
+        panel, lr = ("b", rate) if name in ADAMS else ("c", rate / (1 + ALPHA))
+        points = trajectory(optimizer, lr=lr, **options)
         shown = points[::SHOWN_EVERY]
         away = distance(shown, MINIMUM)
         rows += [("a", name, 0, i * SHOWN_EVERY, d) for i, d in enumerate(away)]

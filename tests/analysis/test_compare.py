@@ -25,7 +25,7 @@ from analysis.report.seen import seen
 from analysis.report.sweep import write_sweep_page
 from analysis.sweeps import write_report
 from tests.analysis.test_report import Reader
-from tests.experiments.test_figures import cli
+from tests.command_line import cli
 from tests.sweeps import pretend
 from tests.sweeps.test_search import GRID, bowl, made
 

@@ -1,12 +1,9 @@
 """A copy of the checkout with a trained store, to be damaged, and the real command line over it."""
 
 import hashlib
-import json
 import math
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +16,7 @@ from ademamix.scale import scale
 from ademamix.spec import override_known
 from ademamix.store import Outcome, Row, Run, Store
 from experiments import registry
+from tests.command_line import CommandLine
 
 FIGURE = "9"  # the cheapest that is trained: four runs
 COPIED = ("ademamix", "analysis", "benchmarks", "configs", "docs", "experiments", "figures", "README.md",
@@ -96,27 +94,16 @@ class World:
         data = Path(os.environ.get("ADEMAMIX_DATA") or checkout() / "data")
         data.mkdir(exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADEMAMIX_RUNS")}
-        self._driver = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("driver.py"))],
-            cwd=self.root,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**environment, "ADEMAMIX_DATA": str(data), "OMP_NUM_THREADS": "1"},
-        )
+        self._environment = {**environment, "ADEMAMIX_DATA": str(data), "OMP_NUM_THREADS": "1"}
+        self._command_line = CommandLine(self.root)
 
     def __call__(self, *arguments: object) -> Said:
         """`ademamix` with these arguments, in the copy."""
-        assert self._driver.stdin
-        assert self._driver.stdout
-        self._driver.stdin.write(json.dumps([str(a) for a in arguments]) + "\n")
-        self._driver.stdin.flush()
-        return Said(**json.loads(self._driver.stdout.readline()))
+        done = self._command_line(*arguments, environment=self._environment)
+        return Said(done.returncode, done.stdout, done.stderr)
 
     def close(self) -> None:
-        assert self._driver.stdin
-        self._driver.stdin.close()
-        self._driver.wait()
+        self._command_line.close()
 
     def draw(self, out: Path, *more: object, runs: Path | None = None) -> Said:
         """Figure 9 at smoke from the store, which has all its runs: nothing is trained."""

@@ -10,7 +10,7 @@ from ademamix.paper.runs import ADAMW, run
 from ademamix.scale import scale
 from experiments import lines
 from experiments.lines import Line
-from tests.experiments.test_figures import cli
+from tests.command_line import cli
 
 
 def test_every_warm_up_takes_part_in_the_check_for_collisions() -> None:

@@ -25,7 +25,7 @@ from ademamix.sweeps.definition import read_file
 from ademamix.sweeps.space import space
 from analysis.sweeps import Results
 from experiments import registry
-from tests.experiments.test_figures import cli
+from tests.command_line import cli
 
 TRIALS = 50
 SEARCH = ["sweep", "--search", "tpe", "--trials", str(TRIALS), "--set", "optimizer.lr=log(1e-4,1e-1)",

@@ -1,9 +1,6 @@
 """A third task, added with one class and one spec, without touching the package."""
 
-import pickle
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from ademamix.training import checkpoint
 from ademamix.training.job import Job
 from ademamix.training.worker import work
 from ademamix.values import canonical
+from tests.hit import Worker
 from tests.tasks import made_up
 
 LOSS, DISTANCE = ValidationLoss(windows=4), parse("distance_to_truth")
@@ -63,30 +61,10 @@ def test_it_trains_and_is_observed(trained: Path) -> None:
 def test_it_resumes_bit_for_bit_after_sigkill(trained: Path, tmp_path: Path) -> None:
     root, spec = tmp_path / "killed", made_up.spec()
     often = job(spec, checkpoint_seconds=0.02)
-    path = tmp_path / "job"
-    path.write_bytes(pickle.dumps(often))
-    code = f"""
-import pickle, sys, time
-from pathlib import Path
-import tests.tasks.made_up
-from ademamix.training import trainer, worker
-update = trainer.Trainer.update
-def slow(self, t):
-    update(self, t)
-    time.sleep(0.01)
-    print(t, flush=True)
-trainer.Trainer.update = slow
-job = pickle.loads(Path({str(path)!r}).read_bytes())
-sys.exit(worker.work(job, Path({str(root)!r}), Path({str(root)!r}), "cpu", 1))
-"""
     for target in (15, 38):
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) >= target:
-                break
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+        worker = Worker(often, root, root)
+        worker.wait_for(target)
+        assert worker.kill() == -signal.SIGKILL
     assert train(often, root) == 0
     first, second = weights(trained, spec), weights(root, spec)
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -1,9 +1,6 @@
 """Vision through the seam: resumed inside an epoch, cut over ranks and passes, the same bits; quantities."""
 
-import pickle
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +28,7 @@ from ademamix.training.ranks import Ranks
 from ademamix.training.trainer import Trainer
 from ademamix.training.worker import work
 from ademamix.values import canonical
+from tests.hit import Worker
 
 STEPS = 24
 LOSS = {
@@ -76,29 +74,10 @@ def task(of: VisionRun, root: Path):  # type: ignore[no-untyped-def]
 def test_killed_inside_an_epoch_it_resumes_bit_for_bit(root: Path, tmp_path: Path) -> None:
     of, straight, killed = spec(), tmp_path / "straight", tmp_path / "killed"
     assert work(job(of), straight, root, "cpu", 1) == 0
-    path = tmp_path / "job"
     often = job(of, checkpoint_seconds=0.0)
-    path.write_bytes(pickle.dumps(often))
-    code = f"""
-import pickle, sys, time
-from pathlib import Path
-from ademamix.training import trainer, worker
-update = trainer.Trainer.update
-def told(self, t):
-    update(self, t)
-    print(t, flush=True)
-    time.sleep(0.02)
-trainer.Trainer.update = told
-job = pickle.loads(Path({str(path)!r}).read_bytes())
-sys.exit(worker.work(job, Path({str(killed)!r}), Path({str(root)!r}), "cpu", 1))
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if int(line) >= 13:  # in the second epoch
-            break
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    worker = Worker(often, killed, root, pause=0.02)
+    worker.wait_for(13)  # in the second epoch
+    assert worker.kill() == -signal.SIGKILL
     there = Store(killed).run(of.id).checkpoint_steps()
     assert any(step % 10 for step in there)
     assert work(often, killed, root, "cpu", 1) == 0

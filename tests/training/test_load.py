@@ -1,23 +1,16 @@
 """A kept checkpoint as a model, and what it writes; `ademamix train` and `sample` end to end."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.store import Store
 from ademamix.training.load import generate, load_model
+from tests.command_line import cli
 
 TRAIN = ("train", "--scale", "smoke", "--steps", 12, "--set", "optimizer.alpha=4")
-
-
-def cli(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ademamix", *map(str, args)]
-    return subprocess.run(command, cwd=checkout(), capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from ademamix.tasks.language_task import LanguageTask
 from ademamix.training.job import job_of
 from ademamix.training.trainer import Trainer
 from experiments.registry import figures
-from tests.experiments.test_figures import cli
+from tests.command_line import cli
 
 SHORT = ("batch=1", "sequence=64", "compiled=false")  # all else is the paper's
 

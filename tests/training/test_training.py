@@ -1,11 +1,10 @@
 """Training: a golden curve, and that observing, stopping, killing and forking change no bit."""
 
+import errno
 import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -22,7 +21,7 @@ from ademamix.plan import Branch, entries, unite
 from ademamix.quantities import BatchLoss, Displacement, MomentumNorm, ReserveLoss, ValidationLoss
 from ademamix.schedules import Constant
 from ademamix.spec import Fork, Need, RunSpec, override
-from ademamix.store import Store
+from ademamix.store import Run, Store
 from ademamix.tasks import LanguageRun
 from ademamix.tasks.language_task import LanguageTask
 from ademamix.training import checkpoint
@@ -30,6 +29,7 @@ from ademamix.training.job import FAILED, Job
 from ademamix.training.session import Session
 from ademamix.training.trainer import Trainer
 from ademamix.training.worker import work
+from tests.hit import Worker
 
 VALIDATION = ValidationLoss(windows=8)
 NAME = str(VALIDATION)
@@ -221,36 +221,6 @@ def test_micro_batches_give_the_same_gradient(
     assert rows[-1][NAME] == pytest.approx(others[-1][NAME], rel=1e-3)
 
 
-def _process(the_job: Job, root: Path, data_root: Path, extra: str = "") -> subprocess.Popen[str]:
-    """A worker in a process of its own, slowed to some 10 ms a step so that it can be hit."""
-    import pickle
-
-    path = root.parent / f"{root.name}.job"
-    path.write_bytes(pickle.dumps(the_job))
-    code = f"""
-import pickle, sys, time
-from pathlib import Path
-from ademamix.training import trainer, worker
-update = trainer.Trainer.update
-def slow(self, t):
-    update(self, t)
-    time.sleep(0.01)
-    print(t, flush=True)
-trainer.Trainer.update = slow
-{extra}
-job = pickle.loads(Path({str(path)!r}).read_bytes())
-sys.exit(worker.work(job, Path({str(root)!r}), Path({str(data_root)!r}), "cpu", 1))
-"""
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-
-
-def _wait_for_step(process: subprocess.Popen[str], step: int) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if int(line) >= step:
-            return
-
-
 def test_sigkill_at_random_moments_changes_no_bit(
     trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
@@ -259,11 +229,10 @@ def test_sigkill_at_random_moments_changes_no_bit(
     draw = random.Random(0)
     kills = 0
     for target in (8, 21, 33, 52):
-        process = _process(often, root, data_root)
-        _wait_for_step(process, target)
+        worker = Worker(often, root, data_root)
+        worker.wait_for(target)
         time.sleep(draw.random() * 0.02)
-        process.kill()
-        kills += process.wait() == -signal.SIGKILL
+        kills += worker.kill() == -signal.SIGKILL
     assert kills >= 3
     assert Store(root).run(ademamix_spec.id).outcome() is None
     assert train(often, root, data_root) == 0
@@ -284,10 +253,9 @@ def test_a_killed_branch_resumes_as_if_nothing_had_happened(
     assert train(job(branch, observe=observe), straight, data_root) == 0
     often = job(branch, observe=observe, checkpoint_seconds=0.03)
     for target in (24, 45):
-        process = _process(often, killed, data_root)
-        _wait_for_step(process, target)
-        process.kill()
-        process.wait()
+        worker = Worker(often, killed, data_root)
+        worker.wait_for(target)
+        worker.kill()
     assert Store(killed).run(branch.id).outcome() is None
     assert train(often, killed, data_root) == 0
     assert same(state(killed, branch), state(straight, branch))
@@ -299,10 +267,10 @@ def test_a_signal_leaves_a_checkpoint_and_the_shells_exit_code(
     number: int, trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     root = tmp_path / "stopped"
-    process = _process(job(ademamix_spec), root, data_root)
-    _wait_for_step(process, 25)
-    os.kill(process.pid, number)
-    assert process.wait(timeout=30) == 128 + number
+    worker = Worker(job(ademamix_spec), root, data_root)
+    worker.wait_for(25)
+    os.kill(worker.pid, number)
+    assert worker.end() == 128 + number
     run = Store(root).run(ademamix_spec.id)
     assert run.outcome() is None
     (step,) = run.checkpoint_steps()
@@ -316,10 +284,9 @@ def test_an_unreadable_checkpoint_is_passed_over_with_a_warning(
     trained: Path, tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     root = tmp_path / "torn"
-    process = _process(job(ademamix_spec, checkpoint_seconds=0.0), root, data_root)
-    _wait_for_step(process, 30)
-    process.kill()
-    process.wait()
+    worker = Worker(job(ademamix_spec, checkpoint_seconds=0.0), root, data_root)
+    worker.wait_for(30)
+    worker.kill()
     run = Store(root).run(ademamix_spec.id)
     newest = run.checkpoint_path(max(run.checkpoint_steps()))
     whole = newest.read_bytes()
@@ -412,12 +379,9 @@ def test_a_constant_rate_is_extended_not_retrained(
     trunk = adamw_spec.changed(schedule=Constant(kind="constant", warmup=5))
     short = job(trunk, until=30, keep=frozenset(), observe={VALIDATION: frozenset({20})})
     assert train(short, tmp_path / "twice", data_root) == 0
-    process = _process(job(trunk), tmp_path / "twice", data_root)
-    _wait_for_step(process, 1)
-    assert process.stdout is not None
-    assert int(process.stdout.readline()) == 32  # step 31 was the first it made
-    process.stdout.read()
-    assert process.wait() == 0
+    worker = Worker(job(trunk), tmp_path / "twice", data_root)
+    assert list(worker.steps()) == list(range(31, 61))
+    assert worker.end() == 0
     assert train(job(trunk), tmp_path / "once", data_root) == 0
     assert same(state(tmp_path / "twice", trunk), state(tmp_path / "once", trunk))
 
@@ -429,18 +393,19 @@ def test_extending_needs_no_checkpoint_of_branches_that_are_done(
     assert train(job(trunk, until=30, keep=frozenset({20}), observe={}), tmp_path, data_root) == 0
     run = Store(tmp_path).run(trunk.id)
     run.remove_checkpoints_except({30})  # as pruning does
-    process = _process(job(trunk, keep=frozenset(), observe={}), tmp_path, data_root)
-    assert process.communicate(timeout=60)[0].split()[0] == "31"
+    worker = Worker(job(trunk, keep=frozenset(), observe={}), tmp_path, data_root)
+    assert next(worker.steps()) == 31
+    worker.kill()
 
 
 def test_a_shorter_want_leaves_the_progress_of_a_longer_one(
     tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
 ) -> None:
     root = tmp_path / "store"
-    process = _process(job(ademamix_spec), root, data_root)
-    _wait_for_step(process, 25)
-    process.terminate()
-    process.wait()
+    worker = Worker(job(ademamix_spec), root, data_root)
+    worker.wait_for(25)
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.end()
     before = Store(root).run(ademamix_spec.id).checkpoint_steps()
     assert train(job(ademamix_spec, until=5, keep=frozenset()), root, data_root) == 0
     assert Store(root).run(ademamix_spec.id).checkpoint_steps() == before
@@ -520,36 +485,41 @@ def test_what_a_finished_branch_needed_is_not_trained_again(
     assert Store(tmp_path).run(adamw_spec.id).checkpoint_steps() == {20}
     assert train(job(branch), tmp_path, data_root) == 0
     Store(tmp_path).run(adamw_spec.id).remove_checkpoints_except(())
-    process = _process(old_plan, tmp_path, data_root)
-    assert process.communicate(timeout=60)[0] == ""
-    assert process.returncode == 0
+    worker = Worker(old_plan, tmp_path, data_root)
+    assert list(worker.steps()) == []
+    assert worker.end() == 0
 
 
 def test_two_workers_train_a_run_once(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
-    both = [_process(job(ademamix_spec), tmp_path / "store", data_root) for _ in range(2)]
-    steps = [p.communicate(timeout=60)[0].split() for p in both]
-    assert [p.returncode for p in both] == [0, 0]
+    both = [Worker(job(ademamix_spec), tmp_path / "store", data_root) for _ in range(2)]
+    steps = [list(worker.steps()) for worker in both]
+    assert [worker.end() for worker in both] == [0, 0]
     assert sorted(map(len, steps)) == [0, 60]
 
 
+def _crash() -> None:
+    """From now on, what is observed ends the process."""
+    Trainer.observe = lambda self: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+
+
+def _fill_the_disk() -> None:
+    """From now on, no checkpoint can be written."""
+
+    def full(run: Run, *args: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.checkpoints))
+
+    checkpoint.save = full
+
+
 def test_a_crash_leaves_its_traceback(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
-    extra = "trainer.Trainer.observe = lambda self: 1 / 0"
-    process = _process(job(ademamix_spec), tmp_path / "store", data_root, extra)
-    assert process.wait(timeout=60) == FAILED
+    assert Worker(job(ademamix_spec), tmp_path / "store", data_root, before=_crash).end() == FAILED
     run = Store(tmp_path / "store").run(ademamix_spec.id)
     assert "ZeroDivisionError" in run.failure_path.read_text()
     assert run.status()[0] == "failed"
 
 
 def test_a_full_disk_fails_in_one_line(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
-    extra = """
-import errno, os
-from ademamix.training import checkpoint
-def full(run, *args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.checkpoints))
-checkpoint.save = full
-"""
-    process = _process(job(ademamix_spec), tmp_path / "store", data_root, extra)
-    assert process.wait(timeout=60) == FAILED
+    assert Worker(job(ademamix_spec), tmp_path / "store", data_root, before=_fill_the_disk).end() == FAILED
     run = Store(tmp_path / "store").run(ademamix_spec.id)
     message = run.failure_path.read_text()
     assert message.startswith(f"No space left on device ({run.checkpoints}); name another place with --runs")

@@ -1,11 +1,13 @@
-"""Runs the real command line in forks of one warm process: `python driver.py` in a copy of the checkout.
+"""Runs the real command line in forks of one warm process: `python driver.py` in a checkout.
 
-Reads a JSON list of arguments from each line of stdin; writes {"code", "out", "err"}. Nothing of figures or
-configs is loaded before the fork, so each call sees the files as they are at that moment.
+Reads a JSON object {"arguments", "environment", "timeout"} from each line of stdin; writes {"code", "out",
+"err"}. Nothing of figures or configs is loaded before the fork, so each call sees the files as they are at
+that moment.
 """
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -26,7 +28,7 @@ import analysis.judge
 import analysis.pages  # noqa: F401
 
 
-def call(arguments: list[str]) -> dict[str, object]:
+def call(arguments: list[str], environment: dict[str, str], timeout: int) -> dict[str, object]:
     """One command in a child, through the real entry point."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("out", "err")]
@@ -35,7 +37,13 @@ def call(arguments: list[str]) -> dict[str, object]:
             for number, path in enumerate(paths, start=1):
                 os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            signal.alarm(timeout)
+            os.environ.clear()
+            os.environ.update(environment)
             sys.argv = ["ademamix", *arguments]
+            sys.modules["__main__"] = (
+                ademamix.__main__
+            )  # what processes that it starts take for their main module
             code = 0
             try:
                 ademamix.__main__.main()
@@ -51,5 +59,6 @@ def call(arguments: list[str]) -> dict[str, object]:
         return {"code": code, "out": out, "err": err}
 
 
-for line in sys.stdin:
-    print(json.dumps(call(json.loads(line))), flush=True)
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(call(**json.loads(line))), flush=True)
