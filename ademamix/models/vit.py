@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, Literal
 
 from ademamix.models.configs import ModelConfig
-from ademamix.values import Number, Share, Steps
+from ademamix.values import Number, Positive, Share, Steps
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+TIMM_STD = 0.02
 
 
 class ViTConfig(ModelConfig):
@@ -15,6 +17,8 @@ class ViTConfig(ModelConfig):
 
     `classes`: of the head; with 0, the network gives features. `dropout`: after the positions and after every
     projection, as in the ViT paper's code; timm's own `drop_rate` would be the head's alone.
+    `init_std`: of the initial weights of linear layers and positions; timm's 0.02 is made for the paper's
+    widths, and goes with their inverse root. (That of the patches scales with its inputs by itself.)
     """
 
     kind: Literal["vit"] = "vit"
@@ -26,6 +30,7 @@ class ViTConfig(ModelConfig):
     image: Steps
     classes: Number = 0
     dropout: Share = 0.0
+    init_std: Positive = TIMM_STD
 
     def network(self, generator: "torch.Generator | None" = None) -> "nn.Module":
         """Images (batch, 3, image, image) to logits (batch, classes).
@@ -34,7 +39,7 @@ class ViTConfig(ModelConfig):
         """
         from timm.models import VisionTransformer
 
-        return VisionTransformer(
+        model = VisionTransformer(
             img_size=self.image,
             patch_size=self.patch,
             embed_dim=self.width,
@@ -45,6 +50,9 @@ class ViTConfig(ModelConfig):
             pos_drop_rate=self.dropout,
             proj_drop_rate=self.dropout,
         )
+        if self.init_std != TIMM_STD:
+            _scale_initial_weights(model, self.init_std / TIMM_STD)
+        return model
 
     @property
     def tokens(self) -> int:
@@ -68,3 +76,15 @@ class ViTConfig(ModelConfig):
     @property
     def brief(self) -> str:
         return f"width {self.width}"
+
+
+def _scale_initial_weights(model: "nn.Module", factor: float) -> None:
+    """Multiply what timm draws with a standard deviation of its own."""
+    import torch
+    from torch import nn
+
+    with torch.no_grad():
+        model.get_parameter("pos_embed").mul_(factor)
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.mul_(factor)

@@ -37,3 +37,15 @@ def test_initial_weights_are_a_function_of_the_seed() -> None:
     one, same, other = (models.build(SMALL, seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["blocks.0.mlp.fc1.weight"], other["blocks.0.mlp.fc1.weight"])
+
+
+def test_the_spread_of_initial_weights_is_what_the_configuration_says() -> None:
+    wide = ViTConfig(width=96, mlp=384, layers=1, heads=2, patch=4, image=16, classes=10)
+    one = models.build(wide, 1).state_dict()
+    other = models.build(wide.model_copy(update={"init_std": 0.05}), 1).state_dict()
+    scaled = {name for name in one if not torch.equal(one[name], other[name])}
+    assert scaled == {"pos_embed", "head.weight"} | {
+        f"blocks.0.{part}.weight" for part in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    }
+    assert all(torch.allclose(2.5 * one[name], other[name]) for name in scaled)
+    assert other["blocks.0.mlp.fc1.weight"].std().item() == pytest.approx(0.05, rel=0.02)
