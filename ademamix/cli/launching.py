@@ -66,6 +66,7 @@ class Launching:
             return False
         from ademamix.launch.sbatch import here
 
+        self._cluster()  # what is wrong with the file is said wherever it is
         if not (here() or self.dry_run):
             Console(stderr=True).print("no sbatch here: training on this machine", highlight=False)
             return False
