@@ -16,8 +16,9 @@ from ademamix.training.session import Session
 from ademamix.training.trainer import Trainer
 from ademamix.training.worker import work
 from ademamix.training.writing import copied
+from tests.hit import Worker
 from tests.training.test_session import opened
-from tests.training.test_training import _process, job, same, state
+from tests.training.test_training import job, same, state
 
 CPU = torch.device("cpu")
 save = checkpoint.save
@@ -127,31 +128,27 @@ def test_what_goes_wrong_in_the_thread_ends_the_run(
     assert not run.outcome()
 
 
+def _write_the_second_one_slowly() -> None:
+    signature = checkpoint.signature
+
+    def slow(path: Path) -> Any:
+        if "20.pt" in path.name:
+            time.sleep(60)
+        return signature(path)
+
+    checkpoint.signature = slow
+
+
 def test_killed_in_the_middle_of_a_write(tmp_path: Path, data_root: Path, ademamix_spec: RunSpec) -> None:
     """The one before is used, what was torn is removed, and no bit is another."""
     root, straight = tmp_path / "killed", tmp_path / "straight"
     the_job = job(ademamix_spec, keep=frozenset({10, 20, 60}))
-    slowly = """
-from ademamix.training import checkpoint
-signature = checkpoint.signature
-def slow(path):
-    if "20.pt" in path.name:
-        print(1000, flush=True)
-        time.sleep(60)
-    return signature(path)
-checkpoint.signature = slow
-"""
-    process = _process(the_job, root, data_root, slowly)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line == "1000\n":
-            break
-    for line in process.stdout:  # training goes on
-        if int(line) >= 30:
-            break
-    process.kill()
-    process.wait()
+    worker = Worker(the_job, root, data_root, before=_write_the_second_one_slowly)
     run = Store(root).run(ademamix_spec.id)
+    worker.wait_for(30)  # training goes on
+    while not list(run.checkpoints.glob(".*.tmp")):
+        time.sleep(0.01)
+    worker.kill()
     assert run.checkpoint_steps() == {10}
     assert list(run.checkpoints.glob(".*.tmp"))
     assert work(the_job, root, data_root, "cpu", 1) == 0
