@@ -4,7 +4,7 @@
     python benchmarks/tune_vision.py --file configs/scales/next/cpu.yaml --setup vit-24M/imagenet-21k-p \\
         --set data.images=5405 --set model.width=32
 
-Results are appended to <scale>-vision-tuning.csv beside the scale's file: training loss without augmentation
+Results are appended to <scale>-vision-trials.csv beside the scale's file: training loss without augmentation
 and test loss at the end, the lowest test loss and its step, accuracy, seconds.
 """
 
@@ -66,7 +66,7 @@ def main(path: Path, setup: str, optimizer: str, grid: tuple[str, ...], seeds: s
         [setup, optimizer, seed, " ".join(settings), *_row(store, spec, until)]
         for (seed, settings), spec in trials.items()
     ]
-    _append(path.with_name(f"{at.name}-vision-tuning.csv"), rows)
+    _append(path.with_name(f"{at.name}-vision-trials.csv"), rows)
 
 
 def _row(store: Store, spec: RunSpec, until: int) -> list[object]:
