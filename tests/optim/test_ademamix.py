@@ -96,7 +96,7 @@ def test_every_step_is_the_papers(options: dict[str, Any], implementation: str, 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_without_alpha_it_is_torch_adamw(implementation: str, dtype: torch.dtype) -> None:
-    start = torch.randn(33, dtype=dtype)
+    start = torch.randn(33, dtype=dtype, generator=torch.Generator().manual_seed(0))
     ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
     mine = AdEMAMix([ours], lr=3e-3, alpha=0.0, weight_decay=0.1, implementation=implementation)
     torchs = torch.optim.AdamW([theirs], lr=3e-3, weight_decay=0.1)
