@@ -93,9 +93,8 @@ class Trainer:
 
     def _backward(self, batch: Any) -> Tensor:
         """Accumulate the gradient of the mean loss over a batch, of which this is ours; returns that loss."""
-        share = (
-            self.job.spec.batch // self.ranks.size
-        )  # whose mean this rank computes; the ranks' are averaged
+        # Whose mean this rank computes; the ranks' are averaged.
+        share = self.job.spec.batch // self.ranks.size
         parts = self.task.split(batch, self.job.micro_batch or share)
         losses = []
         for number, (part, count) in enumerate(parts, start=1):

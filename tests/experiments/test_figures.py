@@ -137,6 +137,11 @@ def test_every_figure_runs_end_to_end_at_smoke(smoke: Path) -> None:
             assert {claim["verdict"] for claim in verdicts["claims"]} == {"not run"}
 
 
+# The share of rows that another processor may change: the largest of Figure 2's rates are chaotic, where the last
+# bit decides (2 of 6,450 rows between an Intel and an AMD one).
+CHAOTIC = {"2": 0.001}
+
+
 @pytest.mark.parametrize("name", sorted(name for name, figure in registry.figures().items() if figure.exact))
 def test_the_committed_tables_are_what_is_computed(smoke: Path, name: str) -> None:
     figure = registry.figures()[name]
@@ -147,12 +152,11 @@ def test_the_committed_tables_are_what_is_computed(smoke: Path, name: str) -> No
     assert len(fresh) == len(known)
     for column in ("panel", "series", "seed"):
         assert fresh[column].tolist() == known[column].tolist()
-    # Trajectories repeat on the same processor and torch to the last digit, elsewhere nearly: of Figure 2's
-    # plane of rates, the largest are chaotic, and one pair of 6,450 rows differs between two processors.
+    # Trajectories repeat on the same processor and torch to the last digit, elsewhere nearly.
     for column in ("x", "y"):
         new, old = fresh[column].to_numpy(), known[column].to_numpy()
         same = np.isclose(new, old, rtol=1e-5, atol=1e-7, equal_nan=True)
-        assert same.mean() >= 0.999
+        assert (~same).mean() <= CHAOTIC.get(name, 0.0)
 
 
 def test_every_table_of_trained_models_runs_end_to_end_at_smoke(smoke: Path) -> None:
