@@ -137,8 +137,8 @@ def test_every_figure_runs_end_to_end_at_smoke(smoke: Path) -> None:
             assert {claim["verdict"] for claim in verdicts["claims"]} == {"not run"}
 
 
-# The share of rows that another processor may change: the largest of Figure 2's rates are chaotic, where the last
-# bit decides (2 of 6,450 rows between an Intel and an AMD one).
+# The share of rows that another processor may change: at the largest of Figure 2's rates trajectories are
+# chaotic, and the last bit decides (2 of 6,450 rows, measured between two processors).
 CHAOTIC = {"2": 0.001}
 
 
