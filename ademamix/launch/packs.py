@@ -21,7 +21,7 @@ class Packing:
     """How runs are packed.
 
     Attributes:
-        asked: members at most; 'auto': as many as bring something, on a GPU. On CPUs packing brings nothing.
+        asked: members at most; 'auto': as many as bring something on a GPU, and none on a CPU (docs/gpu.md).
         memory: of a GPU, in bytes; None: there is none.
     """
 
