@@ -1,7 +1,7 @@
 """Try settings of a scale's ViTs on seeds that no figure reports, and keep every trial as evidence.
 
     python benchmarks/tune_vision.py --setup vit-86M/imagenet-1k --set optimizer.lr=3e-3,6e-3
-    python benchmarks/tune_vision.py --file configs/scales/next/cpu.yaml --setup vit-24M/imagenet-21k-p \\
+    python benchmarks/tune_vision.py --file my-scale.yaml --setup vit-24M/imagenet-21k-p \\
         --set data.images=5405 --set model.width=32
 
 Results are appended to <scale>-vision-trials.csv beside the scale's file: training loss without augmentation

@@ -85,6 +85,12 @@ def test_the_plan_for_people_has_totals_and_assumptions(tmp_path: Path) -> None:
     assert "13 runs" in text
     assert "utilisation 40% assumed" in text
     assert "H100" in text
+    assert "Packs:" not in text  # each of these fills its GPU alone
+
+
+def test_the_plan_says_what_is_packed(tmp_path: Path) -> None:
+    text = cli("plan", "--figure", "12", "--scale", "cpu", "--runs", str(tmp_path)).stdout
+    assert "Packs: 13 of the runs to do are of 1 shape; up to 8 of a shape" in " ".join(text.split())
 
 
 def test_show_and_status(tmp_path: Path, adamw_spec: RunSpec) -> None:

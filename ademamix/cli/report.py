@@ -75,6 +75,7 @@ def print_plan(planned: Sequence[Entry], at: Scale) -> None:
     console.print(f"all: {common}", highlight=False)
     console.print(_plan_table(planned, rows, each))
     _print_totals(console, planned, rows, at, rates)
+    _print_packs(console, planned, at)
     _print_evaluation(console, planned, at)
 
 
@@ -142,6 +143,21 @@ def _print_totals(
         )
     console.print(
         f"{shared} runs serve several figures. Time: {machine.name}, {machine.workers} at a time, {assumed}.",
+        highlight=False,
+    )
+
+
+def _print_packs(console: Console, planned: Sequence[Entry], at: Scale) -> None:
+    """How many of the runs can be trained with others as one program, faster than was counted."""
+    keys = Counter(entry.wanted.spec.pack_key for entry in planned if not entry.done)
+    shared = [count for key, count in keys.items() if key is not None and count > 1]
+    if at.pack == 1 or not shared:
+        return
+    shapes = f"{len(shared)} shape{'s' if len(shared) > 1 else ''}"
+    most = "as many of a shape as bring something" if at.pack == "auto" else f"up to {at.pack} of a shape"
+    console.print(
+        f"Packs: {sum(shared)} of the runs to do are of {shapes}; {most} are trained as one program, in less "
+        "time than is counted here (docs/gpu.md).",
         highlight=False,
     )
 

@@ -40,11 +40,7 @@ class Member(Trainer):
 
     def state(self) -> dict[str, Any]:
         state = super().state()
-        return {
-            **state,
-            "model": {name: value.clone() for name, value in state["model"].items()},
-            "optimizer": self.vector.apart(state["optimizer"]),
-        }
+        return {**state, "optimizer": self.vector.apart(state["optimizer"])}
 
     def load(self, state: dict[str, Any]) -> None:
         super().load({**state, "optimizer": self.vector.joined(state["optimizer"])})

@@ -46,7 +46,7 @@ class Vector:
             yield of[..., begin:end].view(*of.shape[:-1], *shape)
 
     def apart(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """A state dict of the optimizer as that of one over the model's own parameters, copied."""
+        """A state dict of the optimizer as that of one over the model's own parameters; nothing is copied."""
         per_vector = state["state"].get(0, {})
         spread = {name: list(self._spread(value)) for name, value in per_vector.items()}
         count = range(len(self.places))
@@ -66,12 +66,10 @@ class Vector:
 
     def _spread(self, value: Any) -> Iterator[Any]:
         """What each parameter has of a value of the whole: its part, or, of a number, the same."""
-        if not isinstance(value, Tensor):
-            yield from [value] * len(self.places)
-        elif value.shape == self.whole.shape:
-            yield from (part.clone() for part in self.parts(value))
+        if isinstance(value, Tensor) and value.shape == self.whole.shape:
+            yield from self.parts(value)
         else:
-            yield from (value.clone() for _ in self.places)
+            yield from [value] * len(self.places)
 
     def _joined(self, values: list[Any]) -> Any:
         shapes = [shape for _, _, shape in self.places.values()]

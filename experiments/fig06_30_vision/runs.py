@@ -58,22 +58,29 @@ def ademamix_label(alpha: float, beta3: float) -> str:
     return f"AdEMAMix, β3 = {beta3:g}, α = {alpha:g}"
 
 
+def papers_best(panel: str) -> dict[str, float]:
+    """AdamW's best setting in Table 6."""
+    of = SETTINGS[panel].setting
+    return {"lr": of.lr.best, "weight_decay": of.weight_decay.best, "beta1": 0.9}
+
+
 def adamw_best(panel: str, scale: Scale) -> dict[str, float]:
     """AdamW's setting that is reported, and that AdEMAMix keeps: the paper's best, or the scale's own."""
-    of = SETTINGS[panel].setting
-    papers = {"lr": of.lr.best, "weight_decay": of.weight_decay.best, "beta1": 0.9}
-    return {**papers, **BEST(scale).get(panel, {}).get(ADAMW, {})}
+    return {**papers_best(panel), **BEST(scale).get(panel, {}).get(ADAMW, {})}
 
 
 def adamw_trials(panel: str, scale: Scale) -> list[dict[str, float]]:
     """What the paper tried (Table 6): all combinations, or one coordinate at a time from the best."""
-    of, most, best = SETTINGS[panel].setting, GRID_POINTS(scale), adamw_best(panel, scale)
+    of, most, best = SETTINGS[panel].setting, GRID_POINTS(scale), papers_best(panel)
     axes = {"lr": of.lr.tried, "weight_decay": of.weight_decay.tried, "beta1": vision().tried.beta1}
     axes = {name: thinned(values, most) for name, values in axes.items()}
     if SEARCH(scale) == "grid":
-        return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    others = [{**best, name: v} for name, values in axes.items() for v in values if v != best[name]]
-    return [best, *others]
+        found = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    else:
+        others = [{**best, name: v} for name, values in axes.items() for v in values if v != best[name]]
+        found = [best, *others]
+    reported = adamw_best(panel, scale)
+    return found if reported in found else [reported, *found]
 
 
 def trials(scale: Scale) -> Iterator[Trial]:

@@ -134,7 +134,7 @@ def test_a_scale_stands_beside_the_paper() -> None:
     assert list(table.columns) == ["AdamW", "AdamW, cpu", "AdEMAMix", "AdEMAMix, cpu"]
     own = cells(table, "AdEMAMix, cpu")
     assert own["learning rate"] == f"**{number(scale('cpu').lr['1.3B']['ademamix'])}**"
-    assert own["shortest training T (steps)"] == "4,000"
+    assert own["shortest training T (steps)"] == "16,000"
     paper = made(2, scale("paper"))
     assert cells(paper, "AdEMAMix, paper")["learning rate"] == "**1e-3**"
 

@@ -94,11 +94,11 @@ def test_halvings_end_where_lines_are_logged() -> None:
     found = made("optimizer.alpha=1,2", halving=2)
     spec = found.spec((1,), 0)
     steps = [found.steps(spec, level) for level in range(3)]
-    assert steps == [1000, 2000, 4000]
+    assert steps == [4000, 8000, 16_000]
     need = found.need(Trial((1,), 1), 0)
-    assert (need.until, need.keep) == (2000, {2000})
-    assert {1000, 2000} <= need.observe[found.scale.validation_loss]
-    assert max(need.observe[found.scale.validation_loss]) == 2000
+    assert (need.until, need.keep) == (8000, {8000})
+    assert {4000, 8000} <= need.observe[found.scale.validation_loss]
+    assert max(need.observe[found.scale.validation_loss]) == 8000
 
 
 @pytest.mark.parametrize(

@@ -91,12 +91,13 @@ def test_fifty_trials_by_four_workers_one_killed_and_the_controller_too(tmp_path
 
 
 def test_the_papers_search_for_lion_is_what_figure_32_has_trained(tmp_path: Path) -> None:
-    """With its records in the store, Table 8 at `cpu` is complete, and ends where the figure did."""
-    store, places = Store(tmp_path), ["--runs", str(tmp_path), "--out", str(tmp_path)]
+    """With its records in the store, Table 8 at `cpu-4k` is complete, and ends where the figure did."""
+    at = scale("cpu-4k")
+    store, places = Store(tmp_path), ["--scale", at.name, "--runs", str(tmp_path), "--out", str(tmp_path)]
     store.open()
     (figure,) = registry.named("32")
-    records = checkout() / "figures" / "cpu" / "records"
-    for id in {need.run.id for need in figure.needs(scale("cpu"))}:
+    records = checkout() / "figures" / at.name / "records"
+    for id in {need.run.id for need in figure.needs(at)}:
         if (records / f"{id}.json.gz").exists():
             load_record(records / f"{id}.json.gz", store)
     source = str(checkout() / "configs" / "sweeps" / "table-8-lion.yaml")
@@ -105,7 +106,7 @@ def test_the_papers_search_for_lion_is_what_figure_32_has_trained(tmp_path: Path
     assert len(plan["runs"]) == 16
     assert all(run["done"] for run in plan["runs"])
     assert all(set(run["figures"]) == {"32", "sweep table-8-lion"} for run in plan["runs"])
-    found = space(read_file(Path(source)), scale("cpu"))
+    found = space(read_file(Path(source)), at)
     controller = Controller(found, store)
     assert controller.next(free=2) == []
     best = Results(list(outcomes.rows(found, store, controller.points))).best
