@@ -122,9 +122,10 @@ PATIENCE = 300.0  # seconds, on a machine that does much else
 @contextmanager
 def _in_background(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A command that trains for long, and whatever happens, not for longer than its test."""
-    args = ["run", "--figure", "12", "--scale", "cpu", "--jobs", "2", "--runs", str(tmp_path / "runs")]
+    args = ["run", "--figure", "12", "--scale", "cpu", "--jobs", "2", "--pack", "1"]
+    places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "ademamix", *args, "--out", str(tmp_path / "out")],
+        [sys.executable, "-m", "ademamix", *args, *places],
         cwd=checkout(),
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
