@@ -29,7 +29,7 @@ def test_measured_rates_give_the_hours(tmp_path: Path) -> None:
     at = scale("cpu")
     write(tmp_path, processor_here())
     rates = measured(at, tmp_path)
-    tokens = 4000 * 16 * 64
+    tokens = 4000 * 4 * 64
     for optimizer, rate in ((ADEMAMIX, 500), ("lion", 1000), (ADAMW, 1000)):
         w = wanted("110M", optimizer)
         assert cost(w, at, rates=rates).hours == pytest.approx(tokens / rate / 3600)

@@ -149,7 +149,8 @@ def test_all_must_hold_unless_fewer_are_asked() -> None:
 
 def test_smoke_judges_nothing_and_tuning_is_circular() -> None:
     assert verdict([of(1.0)], scale="smoke") == "not run"
-    assert verdict([of(1.0)], scale="cpu", tuned=True) == "inconclusive"
+    assert verdict([of(1.0)], scale="cpu-4k", tuned=True) == "inconclusive"
+    assert verdict([of(1.0)], scale="cpu", tuned=True) == "reproduced"  # nothing of β3 is tuned there
     assert verdict([of(1.0)], scale="paper", tuned=True) == "reproduced"
 
 

@@ -92,7 +92,7 @@ def test_what_can_be_one_pack(adamw_spec: RunSpec, ademamix_spec: RunSpec) -> No
 
 
 def test_a_pack_is_of_runs_on_one_gpu_each() -> None:
-    assert local(scale("cpu"), 1).packing == Packing(1)  # type: ignore[union-attr]
+    assert local(scale("cpu"), 1).packing == Packing(8)  # type: ignore[union-attr]
     assert local(scale("gpu"), 1, "cpu").packing == Packing("auto")  # type: ignore[union-attr]
     with pytest.raises(UserError, match="leave out --gpus-per-run"):
         local(scale("gpu"), None, "cpu", 2, pack=4)
