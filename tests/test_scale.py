@@ -70,9 +70,8 @@ def test_betas_are_monotone_and_stay_above_the_fast_one(a: float, b: float, name
 
 def test_slow_betas_map_in_half_life() -> None:
     at = scale("cpu")
-    assert half_life(at.beta(0.9999)) == pytest.approx(
-        half_life(0.9999) / 16
-    )  # the paper's own share of the training
+    # The paper's own share of the training.
+    assert half_life(at.beta(0.9999)) == pytest.approx(half_life(0.9999) / 16)
     assert half_life(scale("cpu-4k").beta(0.9999)) == pytest.approx(0.06 * 4000)
     ratio = half_life(0.99999) / half_life(0.9999)
     assert half_life(at.beta(0.99999)) / half_life(at.beta(0.9999)) == pytest.approx(ratio)

@@ -70,15 +70,15 @@ def adamw_best(panel: str, scale: Scale) -> dict[str, float]:
 
 
 def adamw_trials(panel: str, scale: Scale) -> list[dict[str, float]]:
-    """What the paper tried (Table 6): all combinations, or one coordinate at a time from the best."""
-    of, most, best = SETTINGS[panel].setting, GRID_POINTS(scale), papers_best(panel)
+    """What the paper tried (Table 6): all combinations, or one coordinate at a time from its best."""
+    of, most, centre = SETTINGS[panel].setting, GRID_POINTS(scale), papers_best(panel)
     axes = {"lr": of.lr.tried, "weight_decay": of.weight_decay.tried, "beta1": vision().tried.beta1}
     axes = {name: thinned(values, most) for name, values in axes.items()}
     if SEARCH(scale) == "grid":
         found = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
     else:
-        others = [{**best, name: v} for name, values in axes.items() for v in values if v != best[name]]
-        found = [best, *others]
+        others = [{**centre, name: v} for name, values in axes.items() for v in values if v != centre[name]]
+        found = [centre, *others]
     reported = adamw_best(panel, scale)
     return found if reported in found else [reported, *found]
 

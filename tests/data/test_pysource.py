@@ -63,14 +63,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_tokens_are_those_of_every_record(prepared: Path) -> None:
     """A golden: the committed runs were trained on these very tokens, whatever made them."""
-    data = canonical(Pysource.here())
+    data, digest = canonical(Pysource.here()), Tokens(prepared).digest
     records = (checkout() / "figures" / "cpu" / "records").glob("*.json.gz")
     found = [json.loads(gzip.decompress(record.read_bytes())) for record in records]
     trained = [one for one in found if one["spec"]["task"] == "language"]
     assert trained
     for one in trained:
         assert one["spec"]["data"] == data, "the packages are not those of requirements.lock"
-        assert Tokens(prepared).digest == one["outcome"]["machine"]["data"]
+        assert digest == one["outcome"]["machine"]["data"]
 
 
 def test_each_split_is_one_shard_and_a_file_ends_with_a_nul(prepared: Path) -> None:
