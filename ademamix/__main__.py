@@ -1,6 +1,9 @@
 """`python -m ademamix`, and the installed command `ademamix`."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 
@@ -11,9 +14,10 @@ def main() -> None:
     mistake of ours is one line too, with where its traceback was saved, and 70.
     """
     try:
-        import click
+        with _ending_at_ctrl_c():
+            import click
 
-        from ademamix.cli import cli
+            from ademamix.cli import cli
     except ModuleNotFoundError as error:
         sys.exit(
             f"ademamix: the suite needs the package {error.name}; from a checkout, run "
@@ -34,6 +38,21 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         _give_up(error)
+
+
+@contextmanager
+def _ending_at_ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends the process at once: nothing is to be saved while modules are loaded.
+
+    As an exception it would come out of libraries as an error of their own (pydantic: SchemaError).
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # not where Ctrl-C is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _give_up(error: Exception) -> NoReturn:
