@@ -91,6 +91,12 @@ def draw_panel(
     name_steps(axes, rows, above)
 
 
+def legend_below(axes: "Axes", columns: int = 2, drop: float = 0.2, **more: Any) -> None:
+    """The legend under the panel, where it covers nothing; `drop`: how far, in heights of the panel."""
+    where = {"loc": "upper center", "bbox_to_anchor": (0.5, -drop)}
+    axes.legend(**where, ncols=columns, columnspacing=1.0, **more)
+
+
 def name_loss_axis(axes: Sequence["Axes"]) -> None:
     """The name of the y axis, which panels share, on the first of them."""
     axes[0].set_ylabel(LOSS)

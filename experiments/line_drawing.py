@@ -58,7 +58,7 @@ def draw(
             lower[i].set_xlabel(next(iter(next(line.swept for line in own if line.swept))))
         else:
             _draw_noise(axes, rows, own[0], noise)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.0)
+            curves.legend_below(axes, columns)
     curves.name_loss_axis(upper)
     if lower:
         lower[0].set_ylabel(ENDS)

@@ -79,7 +79,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         if longest:
             level = one.axhline(mean(longest.values()), label="AdamW 1.5M, its end")
             level.set(color=style.colour(LONGEST.label), linewidth=0.9, dashes=(6, 2, 1, 2))
-        one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, columnspacing=1.0)
+        curves.legend_below(one, drop=0.22)
     curves.name_loss_axis(axes)
     return figure
 

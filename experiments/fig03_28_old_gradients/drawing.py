@@ -34,5 +34,5 @@ def draw_decays(frame: "pd.DataFrame", title: str, tail: float = 0.3) -> "Figure
         Line2D([], [], color="0.3", linestyle=STROKES[length], label=f"linear decay of {length}")
         for length in sorted(drawn)
     ]
-    axes.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, columnspacing=1.0)
+    curves.legend_below(axes, handles=keys)
     return figure

@@ -136,7 +136,7 @@ def draw(
             continue
         found = {line.label: {"color": ramp[line.label]} for line in curves if line.panel == panel}
         drawing.draw_panel(axes, frame[frame["panel"] == panel], found, titles[panel], tail=0.1)
-        axes.legend(loc="upper right")
+        drawing.legend_below(axes)
     curved = [axes for axes, panel in zip(grid, shown, strict=True) if panel != ENDS]
     limits = [axes.get_ylim() for axes in curved]
     for axes in curved:  # one scale, to compare them by eye

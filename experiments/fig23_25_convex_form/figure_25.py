@@ -65,8 +65,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         axes.set_ylim(0, None)
         curves.name_steps(axes, frame)
         handles = [line for one in {axes: 0, right: 0} for line in one.get_lines()]
-        anchor = (0.5, -0.2)
-        axes.legend(handles=handles, loc="upper center", bbox_to_anchor=anchor, ncols=3, columnspacing=1)
+        curves.legend_below(axes, columns=3, handles=handles)
         if panel == "a":
             axes.set_title("(a) learning rate")
             axes.set_ylabel("learning rate")

@@ -136,6 +136,9 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 def _draw_search(axes: "Axes", rows: "pd.DataFrame") -> None:
     """The trials by the last coordinate in which they differ from the paper's best; the lowest is marked."""
     from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    from analysis import curves
 
     start = label(papers_best()).split(", ")
     finite = rows[rows["y"] < float("inf")]
@@ -150,8 +153,9 @@ def _draw_search(axes: "Axes", rows: "pd.DataFrame") -> None:
         axes.plot(x, y, "o", markersize=3.5, color=colormaps["tab10"](i), label=group)
     lowest = finite[finite["y"] == finite["y"].min()]
     axes.plot(lowest["x"], lowest["y"], "o", markersize=8, fillstyle="none", color="k", label="lowest")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(title=TITLES["b"], xlabel="trial", ylabel="final validation loss (tuning seed)")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4, columnspacing=1.0)
+    curves.legend_below(axes, columns=4)
 
 
 def _lowest(frame: "pd.DataFrame") -> dict[str, str]:
