@@ -104,6 +104,8 @@ def draw_ends(axes: "Axes", frame: "pd.DataFrame", looks: Mapping[str, Mapping[s
     """Final loss against steps: the mean over seeds, and each seed as a dot. `looks`: by optimizer."""
     from statistics import mean
 
+    from analysis.curves import legend_below
+
     for name, look in looks.items():
         found = ends(frame, name)
         axes.plot(list(found), [mean(by.values()) for by in found.values()], label=name, **look)
@@ -112,8 +114,8 @@ def draw_ends(axes: "Axes", frame: "pd.DataFrame", looks: Mapping[str, Mapping[s
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(BATCHES), [f"{steps // 1000}k" for steps in BATCHES])
     axes.minorticks_off()
-    axes.set_xlabel("the paper's steps, tokens fixed")
-    axes.legend(loc="upper right")
+    axes.set_xlabel("the paper's steps")
+    legend_below(axes, columns=1)
 
 
 def draw(
@@ -127,7 +129,7 @@ def draw(
     from analysis import style
 
     shown = drawing.panels(frame)
-    figure, grid = drawing.grid(len(shown), below=0.35)
+    figure, grid = drawing.grid(len(shown), below=0.7)
     ramp = style.ramp([name_of(steps) for steps in BATCHES])
     for axes, panel in zip(grid, shown, strict=True):
         if panel == ENDS:
@@ -136,7 +138,7 @@ def draw(
             continue
         found = {line.label: {"color": ramp[line.label]} for line in curves if line.panel == panel}
         drawing.draw_panel(axes, frame[frame["panel"] == panel], found, titles[panel], tail=0.1)
-        drawing.legend_below(axes)
+        drawing.legend_below(axes, columns=1)
     curved = [axes for axes, panel in zip(grid, shown, strict=True) if panel != ENDS]
     limits = [axes.get_ylim() for axes in curved]
     for axes in curved:  # one scale, to compare them by eye
