@@ -102,8 +102,8 @@ def _rise(frame: "pd.DataFrame") -> list[Effect]:
     for panel, steps in SWITCHES.items():
         for t in steps:
             above = lines.beside_trunk(frame, panel, name_of(t), "AdamW")
-            rise = float(above.iloc[: lines.CLOSE_LOOKS + 1].max())
-            found.append(Effect(f"{SIZES[panel]}, {thousands(t)}", (rise,)))
+            rises = [float(of.iloc[: lines.CLOSE_LOOKS + 1].max()) for of in above]
+            found.append(Effect(f"{SIZES[panel]}, {thousands(t)}", tuple(rises)))
     return found
 
 

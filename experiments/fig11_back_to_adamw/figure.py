@@ -1,6 +1,5 @@
 """Figure 11: switching from AdEMAMix back to AdamW."""
 
-import math
 from typing import TYPE_CHECKING
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, PaperRun, run
@@ -70,11 +69,11 @@ def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
     found = []
     for ramp in RAMPS:
         above = lines.beside_trunk(frame, "", switched_name(ramp), name_of(ramp))
-        close = above.iloc[: lines.CLOSE_LOOKS + 1]
-        after = above[above.index > close.idxmin()] if len(close) else close
-        rise = float(after.max() - close.min()) if len(after) else math.nan
-        found.append(Effect(f"{switched_name(ramp)}: drop", (-float(close.min()),)))
-        found.append(Effect(f"{switched_name(ramp)}: rise", (rise,)))
+        lowest = [of.iloc[: lines.CLOSE_LOOKS + 1].idxmin() for of in above]
+        drops = [-float(of[at]) for of, at in zip(above, lowest, strict=True)]
+        rises = [float(of.loc[at:].max() - of[at]) for of, at in zip(above, lowest, strict=True)]
+        found.append(Effect(f"{switched_name(ramp)}: drop", tuple(drops)))
+        found.append(Effect(f"{switched_name(ramp)}: rise", tuple(rises)))
     return found
 
 
