@@ -154,7 +154,7 @@ def _draw_search(axes: "Axes", rows: "pd.DataFrame") -> None:
     lowest = finite[finite["y"] == finite["y"].min()]
     axes.plot(lowest["x"], lowest["y"], "o", markersize=8, fillstyle="none", color="k", label="lowest")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(title=TITLES["b"], xlabel="trial", ylabel="final validation loss (tuning seed)")
+    axes.set(title=TITLES["b"], xlabel="trial", ylabel="final loss, tuning seed (nats)")
     curves.legend_below(axes, columns=4)
 
 
