@@ -93,8 +93,8 @@ def draw_panel(
 
 def legend_below(axes: "Axes", columns: int = 2, drop: float = 0.2, **more: Any) -> None:
     """The legend under the panel, where it covers nothing; `drop`: how far, in heights of the panel."""
-    where = {"loc": "upper center", "bbox_to_anchor": (0.5, -drop)}
-    axes.legend(**where, ncols=columns, columnspacing=1.0, **more)
+    more = {"columnspacing": 1.0, **more}
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -drop), ncols=columns, **more)
 
 
 def name_loss_axis(axes: Sequence["Axes"]) -> None:

@@ -151,15 +151,15 @@ def figure(
     )
 
 
-def beside_trunk(frame: "pd.DataFrame", panel: str, branch: str, trunk: str) -> "list[pd.Series[float]]":
-    """A branch's loss minus its trunk's at the steps that both have, from the fork on; one for each seed.
+def beside_trunk(frame: "pd.DataFrame", panel: str, branch: str, trunk: str) -> list[list[float]]:
+    """A branch's loss minus its trunk's at the steps that both have, from the fork on; a list for each seed.
 
     Both train on the same data from the same weights: small differences mean something.
     """
     rows = frame[frame["panel"] == panel]
     loss = rows.set_index(["series", "seed", "x"])["y"].sort_index()
     apart = (loss[branch] - loss[trunk]).dropna()
-    return [apart[seed] for seed in apart.index.unique("seed")]
+    return [of.to_list() for _, of in apart.groupby(level="seed")]
 
 
 def steps_named(lines: Iterable[Line]) -> set[int]:

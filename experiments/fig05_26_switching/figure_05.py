@@ -102,7 +102,7 @@ def _rise(frame: "pd.DataFrame") -> list[Effect]:
     for panel, steps in SWITCHES.items():
         for t in steps:
             above = lines.beside_trunk(frame, panel, name_of(t), "AdamW")
-            rises = [float(of.iloc[: lines.CLOSE_LOOKS + 1].max()) for of in above]
+            rises = [max(of[: lines.CLOSE_LOOKS + 1]) for of in above]
             found.append(Effect(f"{SIZES[panel]}, {thousands(t)}", tuple(rises)))
     return found
 

@@ -69,10 +69,9 @@ def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
     found = []
     for ramp in RAMPS:
         above = lines.beside_trunk(frame, "", switched_name(ramp), name_of(ramp))
-        lowest = [of.iloc[: lines.CLOSE_LOOKS + 1].idxmin() for of in above]
-        drops = [-float(of[at]) for of, at in zip(above, lowest, strict=True)]
-        rises = [float(of.loc[at:].max() - of[at]) for of, at in zip(above, lowest, strict=True)]
-        found.append(Effect(f"{switched_name(ramp)}: drop", tuple(drops)))
+        lowest = [min(of[: lines.CLOSE_LOOKS + 1]) for of in above]
+        rises = [max(of[of.index(low) :]) - low for of, low in zip(above, lowest, strict=True)]
+        found.append(Effect(f"{switched_name(ramp)}: drop", tuple(-low for low in lowest)))
         found.append(Effect(f"{switched_name(ramp)}: rise", tuple(rises)))
     return found
 

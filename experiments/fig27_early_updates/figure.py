@@ -99,11 +99,13 @@ def draw(frame: "pd.DataFrame") -> "Figure":
 
 def _explode(frame: "pd.DataFrame") -> list[Effect]:
     """The largest displacement of each α divided by AdamW's largest, by seed; infinite if none is finite."""
+    import numpy as np
+
     rows = frame[(frame["panel"] == "a") & (frame["y"] < float("inf"))]
     top = rows.groupby(["series", "seed"])["y"].max().unstack()
-    names = list(map(name_of, ALPHAS))
-    ratios = top.reindex(names).fillna(math.inf) / top.reindex(["AdamW"]).loc["AdamW"]
-    return [Effect(f"{name} / AdamW", tuple(ratios.loc[name])) for name in names]
+    adamw, *others = top.reindex(["AdamW", *map(name_of, ALPHAS)]).to_numpy()
+    ratios = [np.nan_to_num(of, nan=math.inf) / adamw for of in others]
+    return [Effect(f"{name_of(a)} / AdamW", tuple(of)) for a, of in zip(ALPHAS, ratios, strict=True)]
 
 
 CLAIMS = [
