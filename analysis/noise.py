@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ademamix.describe import describe
+from ademamix.describe import describe_all
 from ademamix.errors import UserError, in_one_line
 from ademamix.paper.runs import PaperRun
 from ademamix.plan import Wanted
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec
 from ademamix.store import Store
-from analysis.stats import pooled_spread
+from analysis.stats import alike, pooled_spread
 from analysis.tables import AGAIN, beside, refuse_damaged, write_with_checksum
 
 
@@ -77,16 +77,17 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
             any_seed = w.spec.reseeded(0)
             groups[any_seed].append(end)
             whose[any_seed] = group_of(paper)
+    several = {spec: values for spec, values in groups.items() if len(values) > 1}
+    _, names = describe_all(list(several))
     rows = [
         (
             whose[spec],
-            describe(spec).rpartition(", seed")[0],
+            name,
             len(values),
             f"{statistics.mean(values):.7g}",
             f"{statistics.stdev(values):.7g}",
         )
-        for spec, values in groups.items()
-        if len(values) > 1
+        for (spec, values), name in zip(several.items(), names, strict=True)
     ]
     if rows:
         text = io.StringIO()
@@ -105,7 +106,11 @@ def _final_loss(spec: RunSpec, at: Scale, store: Store) -> float | None:
 
 
 def read_noise(path: Path) -> Noise:
-    """The pooled spreads of a noise.csv; `UNKNOWN` when there is none. UserError where it is damaged."""
+    """The pooled spreads of a noise.csv; `UNKNOWN` when there is none. UserError where it is damaged.
+
+    A run whose seeds differ far more than those of its group, such as one that falls astray with some seeds
+    only, is listed, and left out of the pool: it says nothing about the others.
+    """
     if not path.exists():
         if beside(path).exists():
             raise UserError(f"{path} is missing; {AGAIN}")
@@ -122,5 +127,6 @@ def read_noise(path: Path) -> Noise:
         raise UserError(f"{path} is damaged ({in_one_line(problem)}); {AGAIN}") from None
     if not groups:
         raise UserError(f"{path} is empty; {AGAIN}")
-    by_group = {group: spread for group, rows in groups.items() if (spread := pooled_spread(rows))}
-    return Noise(by_group, pooled_spread([row for rows in groups.values() for row in rows]))
+    usual = {group: alike(rows) for group, rows in groups.items()}
+    by_group = {group: spread for group, rows in usual.items() if (spread := pooled_spread(rows))}
+    return Noise(by_group, pooled_spread([row for rows in usual.values() for row in rows]))

@@ -32,6 +32,28 @@ def pooled_spread(groups: Sequence[tuple[int, float]]) -> float | None:
     return math.sqrt(sum((n - 1) * deviation**2 for n, deviation in groups) / freedom)
 
 
+def alike(groups: Sequence[tuple[int, float]], level: float = 0.01) -> list[tuple[int, float]]:
+    """The groups of (size, standard deviation) without those whose variance is an outlier.
+
+    An F test of a group's variance against the pooled one of the others, at `level` divided by the number of
+    groups: Cochran's test, for groups of several sizes (ISO 5725-2; 't Lam 2010). The worst goes first, then
+    the rest is tested anew.
+    """
+    from scipy.stats import f
+
+    kept = sorted(groups, key=lambda group: group[1])
+    while len(kept) > 1:
+        size, worst = kept[-1]
+        others = pooled_spread(kept[:-1])
+        freedom = sum(n - 1 for n, _ in kept[:-1])
+        if size < 2 or not others:
+            break
+        if (worst / others) ** 2 <= f.ppf(1 - level / len(kept), size - 1, freedom):
+            break
+        kept.pop()
+    return kept
+
+
 DRAWS = 4_000  # of the bootstrap
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.stats import pooled_spread, steps_to_reach, t_interval
+from analysis.stats import alike, pooled_spread, steps_to_reach, t_interval
 
 
 def test_t_interval_of_three() -> None:
@@ -44,3 +44,15 @@ def test_the_interpolated_length_lies_within(losses: list[float], share: float) 
     steps, bound = steps_to_reach(target, lengths, losses)
     assert lengths[0] * (1 - 1e-9) <= steps <= lengths[-1] * (1 + 1e-9)
     assert bound in ("", ">") or target > losses[0]
+
+
+def test_a_variance_that_is_an_outlier_is_not_pooled() -> None:
+    """Cochran's critical value for 10 groups of 3 at 1% is 0.536 of the sum of the variances (ISO 5725-2)."""
+    usual = [(3, 1.0)] * 9
+    limit = math.sqrt(9 * 0.536 / (1 - 0.536))
+    assert alike([*usual, (3, 1.01 * limit)]) == usual
+    assert len(alike([*usual, (3, 0.99 * limit)])) == 10
+    assert alike([*usual, (3, 40.0), (3, 400.0)]) == usual
+    assert alike([(3, 1.0), (3, 10.0)]) == [(3, 1.0), (3, 10.0)]  # two of them say little
+    assert alike([(3, 5.0)]) == [(3, 5.0)]
+    assert alike([]) == []
