@@ -142,8 +142,8 @@ def _name_strokes(axes: "Axes", lines: Sequence[Line], looks: Looks) -> None:
             Line2D([], [], color="0.3", linestyle=stroke, label=_set_to(name, value))
             for value, stroke in zip(_values(lines, 1), STROKES, strict=False)
         ]
-    # Curves pass behind it: in a sweep, one goes through every corner.
-    axes.legend(handles=keys, loc="upper right", frameon=True, edgecolor="none", framealpha=0.55)
+    # Curves may pass behind it: in a sweep, one goes through most corners.
+    axes.legend(handles=keys, loc="best", frameon=True, edgecolor="none", framealpha=0.55)
 
 
 def _set_to(name: str, value: str) -> str:
