@@ -48,7 +48,7 @@ class Effect:
 
     Attributes:
         what: what is compared, in words.
-        values: one value for each of what they are `over`, paired.
+        values: one value for each of what they are `over`, paired; none: there was nothing to compare.
         terms: the runs that enter, each with its weight: with one seed, their spreads stand in for the
             effect's own. Empty: nothing does.
         over: what the values are of: 'seeds', 'batches', or 'rounds' of a measurement.
@@ -69,7 +69,7 @@ class Effect:
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""
-        middle = sum(self.values) / len(self.values)
+        middle = sum(self.values) / len(self.values) if self.values else math.nan
         if not math.isfinite(middle):  # a run that diverged has no interval: all seeds have to say the same
             return Judged(self, middle, None, _unanimous(self.values, threshold))
         width = t_interval(self.values)[1] if len(self.values) > 1 else self._pooled(noise)
@@ -175,6 +175,8 @@ def _beyond(interval: tuple[float, float] | None, threshold: float) -> Verdict:
 
 
 def _unanimous(values: Sequence[float], threshold: float) -> Verdict:
+    if not values:
+        return "inconclusive"
     if all(value > threshold for value in values):
         return "reproduced"
     if all(value <= threshold for value in values):

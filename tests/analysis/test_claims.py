@@ -50,6 +50,7 @@ def test_seeds_that_diverged_must_agree() -> None:
     assert verdict([of(inf, -0.1, 0.2)]) == "inconclusive"
     assert verdict([of(-inf, -0.1, -0.2)]) == "not reproduced"
     assert verdict([of(inf, -inf, 0.0)]) == "inconclusive"
+    assert verdict([of()]) == "inconclusive"  # as when every branch diverged before it was looked at
 
 
 def test_each_group_has_its_own_noise(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from ademamix.launch.sbatch import Slurm
 from ademamix.launch.slurm import OnCluster
 from ademamix.launch.standing import standings
 from ademamix.launch.states import State
-from ademamix.launch.submissions import Submissions
+from ademamix.launch.submissions import Submission, Submissions
 from ademamix.scale import scale
 from ademamix.spec import RunSpec
 from ademamix.store import Store
@@ -224,7 +224,7 @@ def test_two_hundred_runs_from_two_shells_with_the_controller_restarted(
     sent = [run for s in Submissions(store).all() for task in s.tasks for run in task]
     jobs = many_jobs()
     assert Counter(sent) == Counter(ids(jobs))  # each once
-    restart_the_controller(slurm)
+    restart_the_controller(slurm, Submissions(store).all()[0])
     # A controller that is killed may forget what it was sent last: those are left to the next call.
     calls = [launch(cluster(), jobs, store, data_root, wait=True)]
     if calls[0].pending:
@@ -237,7 +237,14 @@ def test_two_hundred_runs_from_two_shells_with_the_controller_restarted(
     assert not list(tmp_path.glob("slurm/*/*.pkl"))
 
 
-def restart_the_controller(folder: Path) -> None:
+def restart_the_controller(folder: Path, sent: Submission) -> None:
+    """Kill it, as a crash does, once it has saved what it started of what was sent.
+
+    What it had not saved it would start a second time, and drain the node for it: that is Slurm's own.
+    """
+    state, since = folder / "state" / "job_state", time.time()
+    command("scontrol", "update", f"JobId={sent.job}", "Comment=a change that is saved")
+    until("the controller has saved its state", lambda: state.stat().st_mtime > since)
     pids = folder / "pids"
     rows = {name: int(pid) for name, pid, _ in map(str.split, pids.read_text().splitlines())}
     words = Path(f"/proc/{rows['slurmctld']}/cmdline").read_text().split("\0")[:-1]
