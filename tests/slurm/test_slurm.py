@@ -331,7 +331,7 @@ def test_figures_4_and_12_are_the_same_byte_for_byte(slurm: Path, tmp_path: Path
             p.name: p.read_bytes() for p in (tmp_path / f"{where} figures" / "smoke").iterdir() if p.is_file()
         }
 
-    local = run("local")
+    local = run("local", "--pack", "1")  # on a cluster each run is a program of its own
     assert {"figure-04.csv", "figure-12.csv", "figure-12.png", "claims.json"} <= local.keys()
     assert run("slurm", "--cluster", "configs/clusters/one-node.yaml", "--wait") == local
 
