@@ -69,7 +69,9 @@ class Effect:
 
     def judge(self, threshold: float, noise: "Noise") -> "Judged":
         """The verdict on this effect alone."""
-        middle = sum(self.values) / len(self.values) if self.values else math.nan
+        if not self.values:
+            return Judged(self, math.nan, None, "inconclusive")
+        middle = sum(self.values) / len(self.values)
         if not math.isfinite(middle):  # a run that diverged has no interval: all seeds have to say the same
             return Judged(self, middle, None, _unanimous(self.values, threshold))
         width = t_interval(self.values)[1] if len(self.values) > 1 else self._pooled(noise)
@@ -175,8 +177,6 @@ def _beyond(interval: tuple[float, float] | None, threshold: float) -> Verdict:
 
 
 def _unanimous(values: Sequence[float], threshold: float) -> Verdict:
-    if not values:
-        return "inconclusive"
     if all(value > threshold for value in values):
         return "reproduced"
     if all(value <= threshold for value in values):

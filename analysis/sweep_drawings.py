@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ademamix.sweeps.axes import Value, text
 from analysis import style
+from analysis.curves import legend_below
 from analysis.draw import saved
 from analysis.sweeps import Results, logarithmic, place
 
@@ -163,7 +164,7 @@ def parallel(results: Results, names: Names) -> "Figure":
     axes.set(yticks=[], xlim=(-0.1, len(results.varied) - 0.7))
     axes.spines["left"].set_visible(False)
     axes.grid(False)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    legend_below(axes, columns=1, drop=0.12)
     figure.colorbar(cm.ScalarMappable(norm, "viridis"), ax=axes, label=LOSS, extend="max")
     return figure
 
