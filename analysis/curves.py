@@ -1,6 +1,6 @@
 """Panels of loss curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ademamix.paper.setups import PAPER_HORIZON
@@ -71,19 +71,21 @@ def draw_panel(
     title: str,
     tail: float = 0.25,
     include: Sequence[float] = (),
+    beyond: Collection[str] = (),
     above: bool = True,
 ) -> None:
     """Curves of one panel, in the order and the looks of `looks` (series → line properties).
 
     The loss axis shows what happens after the first `tail` of the longest curve: the fall before it
-    would flatten every difference. It reaches down to the values of `include`. `above`: with the paper's
-    steps on top.
+    would flatten every difference. It reaches down to the values of `include`, and shows of the series
+    `beyond`, which end far above the rest, what it happens to. `above`: with the paper's steps on top.
     """
     for name, look in looks.items():
         series = rows[rows["series"] == name]
         if not series.empty:
             draw_series(axes, series, **{"label": name, **look})
-    late = rows[(rows["x"] >= tail * rows["x"].max()) & (rows["y"] < float("inf"))]["y"]
+    close = rows[~rows["series"].isin(beyond) & (rows["y"] < float("inf"))]
+    late = close[close["x"] >= tail * rows["x"].max()]["y"]
     if len(late):
         low, high = min([float(late.min()), *include]), float(late.quantile(0.98))
         axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))

@@ -55,12 +55,11 @@ class End:
 
 def draw_ends(axes: "Axes", rows: "pd.DataFrame", panel: str, marks: Mapping[str, Mark]) -> None:
     """Each seed a dot, the mean with its interval, a group's means joined; a level is a band across."""
-    there = [name for name in marks if name in set(rows["series"])]
-    ends = {name: End.of(list(final(rows, panel, name).values()), marks[name].sigma) for name in there}
+    ends = _ends(rows, panel, marks)
+    there = list(ends)
     places = list(dict.fromkeys(marks[name].place for name in marks if marks[name].place))
     groups = list(dict.fromkeys(marks[name].group for name in there if marks[name].place))
-    levels = [end.middle for name, end in ends.items() if not marks[name].place]
-    top = max([edge([end.middle for end in ends.values()]), *filter(math.isfinite, levels)])
+    top = _top(ends, marks)
     # Groups stand side by side, so that their intervals do not cover each other.
     shift = {group: BESIDE * (i - (len(groups) - 1) / 2) for i, group in enumerate(groups)}
     placed = [name for name in ends if marks[name].place]
@@ -76,6 +75,24 @@ def draw_ends(axes: "Axes", rows: "pd.DataFrame", panel: str, marks: Mapping[str
     axes.set_xticks(range(len(places)), places)
     axes.set_xlim(-0.6, len(places) - 0.4)
     _fit(axes, list(ends.values()), top)
+
+
+def outliers(rows: "pd.DataFrame", panel: str, marks: Mapping[str, Mark]) -> list[str]:
+    """The series whose mean end is shown at the edge."""
+    ends = _ends(rows, panel, marks)
+    top = _top(ends, marks)
+    return [name for name, end in ends.items() if end.middle > top]
+
+
+def _ends(rows: "pd.DataFrame", panel: str, marks: Mapping[str, Mark]) -> dict[str, End]:
+    there = [name for name in marks if name in set(rows["series"])]
+    return {name: End.of(list(final(rows, panel, name).values()), marks[name].sigma) for name in there}
+
+
+def _top(ends: Mapping[str, End], marks: Mapping[str, Mark]) -> float:
+    """The edge, but never below a level and its band, which are what the rest is compared with."""
+    levels = [end.middle + (end.width or 0) for name, end in ends.items() if not marks[name].place]
+    return max([edge([end.middle for end in ends.values()]), *filter(math.isfinite, levels)])
 
 
 def edge(middles: Sequence[float]) -> float:

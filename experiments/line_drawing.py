@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis import curves, style
-from analysis.ends import ENDS, Mark, draw_ends
+from analysis.ends import ENDS, Mark, draw_ends, outliers
 from experiments.lines import Line, Looks
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     from analysis.noise import Noise
 
@@ -36,25 +37,30 @@ def draw(
         lines: all of the figure's, in the order of the legends.
         titles: panel → title.
         looks: label → line properties, in place of those by `look_of`.
-        columns: of the legends of panels that sweep nothing.
+        columns: of the legends below panels.
         tail: the loss axis shows what happens after this share of the longest curve.
         zoomed: whether the steps before are left out altogether.
     """
     shown = curves.panels(frame)
     swept = any(line.swept for line in lines)
-    figure, upper, lower = _grid(len(shown), swept, _legend_height(lines, shown, columns))
+    by_panel = {panel: [line for line in lines if line.panel == panel] for panel in shown}
+    # With the band of the noise, where nothing is swept.
+    entries = max(len(_keys(own, look_of(own))) if swept else len(own) + 1 for own in by_panel.values())
+    figure, upper, lower = _grid(len(shown), swept, _legend_height(entries, columns))
     for i, (axes, panel) in enumerate(zip(upper, shown, strict=True)):
-        own = [line for line in lines if line.panel == panel]
+        own = by_panel[panel]
         found = look_of(own)
         found |= {name: look for name, look in (looks or {}).items() if name in found}
         rows = frame[frame["panel"] == panel]
-        curves.draw_panel(axes, rows, found, titles[panel], tail=tail)
+        noise = frame.attrs.get("noise")
+        marks = _marks(own, found, noise) if swept else {}
+        beyond = outliers(rows, panel, marks)
+        curves.draw_panel(axes, rows, found, titles[panel], tail=tail, beyond=beyond)
         if zoomed:
             axes.set_xlim(left=tail * rows["x"].max())
-        noise = frame.attrs.get("noise")
         if swept:
-            _name_strokes(axes, own, found)
-            draw_ends(lower[i], rows, panel, _marks(own, found, noise))
+            _name_strokes(axes, _keys(own, found), columns if len(shown) == 1 else None)
+            draw_ends(lower[i], rows, panel, marks)
             lower[i].set_xlabel(next(iter(next(line.swept for line in own if line.swept))))
         else:
             _draw_noise(axes, rows, own[0], noise)
@@ -91,9 +97,8 @@ def _values(lines: Sequence[Line], factor: int) -> list[str]:
     return list(dict.fromkeys(of[factor] for of in values if len(of) > factor))
 
 
-def _legend_height(lines: Sequence[Line], shown: Sequence[str], columns: int) -> float:
+def _legend_height(entries: int, columns: int) -> float:
     # Legends go below the panels: somewhere among many curves, one passes through every corner.
-    entries = 1 + max(sum(line.panel == panel for line in lines) for panel in shown)
     return 0.1 + 0.14 * math.ceil(entries / columns)
 
 
@@ -105,7 +110,7 @@ def _grid(count: int, swept: bool, legend: float) -> "tuple[Figure, list[Axes], 
         figure, axes = curves.grid(count, below=legend)
         return figure, axes, []
     if count == 1:
-        figure, (upper, lower) = plt.subplots(1, 2, figsize=(style.WIDTH, style.PANEL_HEIGHT + 0.1))
+        figure, (upper, lower) = plt.subplots(1, 2, figsize=(style.WIDTH, style.PANEL_HEIGHT + legend))
         return figure, [upper], [lower]
     heights = (style.PANEL_HEIGHT, BESIDE)
     figure, grid = plt.subplots(2, count, figsize=(style.WIDTH, sum(heights)), height_ratios=heights)
@@ -123,8 +128,8 @@ def _marks(lines: Sequence[Line], looks: Looks, noise: "Noise | None") -> dict[s
     return found
 
 
-def _name_strokes(axes: "Axes", lines: Sequence[Line], looks: Looks) -> None:
-    """A legend of what colours, places and line styles are: the values are below the final losses."""
+def _keys(lines: Sequence[Line], looks: Looks) -> "list[Line2D]":
+    """Of a legend of what colours and line styles are: the values are below the final losses."""
     from matplotlib.lines import Line2D
 
     levels = [line.label for line in lines if not line.swept]
@@ -142,8 +147,15 @@ def _name_strokes(axes: "Axes", lines: Sequence[Line], looks: Looks) -> None:
             Line2D([], [], color="0.3", linestyle=stroke, label=_set_to(name, value))
             for value, stroke in zip(_values(lines, 1), STROKES, strict=False)
         ]
-    # Curves may pass behind it: in a sweep, one goes through most corners.
-    axes.legend(handles=keys, loc="best", frameon=True, edgecolor="none", framealpha=0.55)
+    return keys
+
+
+def _name_strokes(axes: "Axes", keys: "list[Line2D]", columns: int | None) -> None:
+    """The legend: below the panel in so many columns, where there is room beside one of final losses."""
+    if columns:
+        curves.legend_below(axes, columns, drop=0.25, handles=keys)
+    else:  # curves may pass behind it: in a sweep, one goes through most corners
+        axes.legend(handles=keys, loc="best", frameon=True, edgecolor="none", framealpha=0.55)
 
 
 def _set_to(name: str, value: str) -> str:

@@ -44,7 +44,7 @@ def looks() -> lines.Looks:
     return {TWO: {"color": style.colour("AdEMAMix"), "linewidth": 2.0}}
 
 
-needs, table, draw = lines.figure(LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks, columns=2)
+needs, table, draw = lines.figure(LINES, {"": f"Ad3EMAMix, α = {ALPHA}"}, looks)
 
 
 def _no_gain(frame: "pd.DataFrame") -> list[Effect]:
