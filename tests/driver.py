@@ -2,7 +2,7 @@
 
 Reads a JSON object {"arguments", "environment", "timeout"} from each line of stdin; writes {"code", "out",
 "err"}. Nothing of figures or configs is loaded before the fork, so each call sees the files as they are at
-that moment.
+that moment. Commands that train fork their workers from one server, which loads torch once for all of them.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+from multiprocessing import forkserver
 from pathlib import Path
 
 sys.path.insert(0, os.getcwd())
@@ -18,7 +19,7 @@ import matplotlib
 
 matplotlib.use("agg")
 import pandas  # noqa: F401
-import scipy.stats  # noqa: F401
+import scipy.special  # noqa: F401
 from matplotlib import pyplot  # noqa: F401
 
 import ademamix.__main__
@@ -27,9 +28,19 @@ import ademamix.launch.local
 import analysis.judge
 import analysis.pages  # noqa: F401
 
+TRAINS = {"run", "train", "sweep"}
+
+
+def share_fork_server() -> None:
+    """In a child: take the server of this process for one's own, though it is no child of one's own."""
+    forkserver.ensure_running = forkserver._forkserver.ensure_running = lambda: None  # type: ignore
+
 
 def call(arguments: list[str], environment: dict[str, str], timeout: int) -> dict[str, object]:
     """One command in a child, through the real entry point."""
+    trains = arguments[0] in TRAINS if arguments else False
+    if trains:
+        ademamix.launch.local.fork_server(threads=1)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("out", "err")]
         child = os.fork()
@@ -38,6 +49,8 @@ def call(arguments: list[str], environment: dict[str, str], timeout: int) -> dic
                 os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             signal.alarm(timeout)
+            if trains:
+                share_fork_server()
             os.environ.clear()
             os.environ.update(environment)
             sys.argv = ["ademamix", *arguments]
@@ -60,5 +73,7 @@ def call(arguments: list[str], environment: dict[str, str], timeout: int) -> dic
 
 
 if __name__ == "__main__":
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what workers say is no answer
     for line in sys.stdin:
-        print(json.dumps(call(**json.loads(line))), flush=True)
+        print(json.dumps(call(**json.loads(line))), file=answers, flush=True)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from ademamix.checkout import checkout
@@ -132,14 +133,20 @@ def damaged(path: Path, content: bytes | str | None) -> Iterator[Path]:
             path.write_bytes(before)
 
 
-def fingerprint(*folders: Path) -> str:
+def fingerprint(*folders: Path) -> dict[str, bytes]:
     """A hash of every file below, but for what Python and locks leave."""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.name != "lock":
-                digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return {
+        str(path): _hash_of(path, path.stat().st_mtime_ns)
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "lock"
+    }
+
+
+@cache
+def _hash_of(path: Path, modified: int) -> bytes:
+    """Of a file as it is since `modified` (ns): what nobody wrote is not read again."""
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def refused(said: Said, message: str, code: int = 1) -> None:

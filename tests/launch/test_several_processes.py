@@ -19,6 +19,7 @@ from ademamix.launch.protocol import Launched
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from ademamix.training.worker import work
+from tests.command_line import cli
 from tests.launch.contract import Contract, Make, Recorder, job
 
 PATIENCE = 240.0
@@ -160,12 +161,10 @@ def _goes_on(started: Started, step: int, tmp_path: Path, data_root: Path) -> No
 TRAIN = ("train", "--scale", "smoke", "--optimizer", "adamw", "--set", f"batch={BATCH}")
 
 
-def called(
-    words: Sequence[object], runs: Path, before: Sequence[str] = ()
-) -> "subprocess.CompletedProcess[str]":
-    command = [*before, "-m", "ademamix", *map(str, words), "--runs", str(runs)]
-    return subprocess.run([sys.executable, *command], cwd=checkout(), capture_output=True, text=True,
-                          timeout=PATIENCE)  # fmt: skip
+def torchrun(words: Sequence[object], runs: Path) -> "subprocess.CompletedProcess[str]":
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launcher, "-m", "ademamix", *map(str, words), "--runs", str(runs)]
+    return subprocess.run(command, cwd=checkout(), capture_output=True, text=True, timeout=PATIENCE)
 
 
 def losses(runs: Path) -> list[float | None]:
@@ -175,18 +174,17 @@ def losses(runs: Path) -> list[float | None]:
 
 
 def test_the_command_line_under_torchrun_and_alone(tmp_path: Path) -> None:
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     found = {
-        "one": called(TRAIN, tmp_path / "one"),
-        "two": called([*TRAIN, "--gpus-per-run", 2], tmp_path / "two"),
-        "torchrun": called(TRAIN, tmp_path / "torchrun", torchrun),
-        "shards": called([*TRAIN, "--gpus-per-run", 2, "--shard"], tmp_path / "shards"),
-        "torchrun shards": called([*TRAIN, "--shard"], tmp_path / "torchrun shards", torchrun),
+        "one": cli(*TRAIN, "--runs", tmp_path / "one"),
+        "two": cli(*TRAIN, "--gpus-per-run", 2, "--runs", tmp_path / "two"),
+        "shards": cli(*TRAIN, "--gpus-per-run", 2, "--shard", "--runs", tmp_path / "shards"),
+        "torchrun, shards": torchrun([*TRAIN, "--shard"], tmp_path / "torchrun, shards"),
     }
     for done in found.values():
         assert done.returncode == 0, done.stderr
-    assert found["torchrun"].stdout.count("validation_loss") == 1  # the first process alone speaks
-    for name in ("two", "torchrun", "shards", "torchrun shards"):
+    # The first process alone speaks.
+    assert found["torchrun, shards"].stdout.count("validation_loss") == 1
+    for name in ("two", "shards", "torchrun, shards"):
         assert losses(tmp_path / name) == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
         assert bool(list((tmp_path / name).glob("*/checkpoints/*.sharded"))) == ("shards" in name)
 
@@ -206,7 +204,7 @@ def test_what_cannot_be_is_one_line_before_anything_is_trained(
     more: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    done = called([*TRAIN, *more], tmp_path)
+    done = cli(*TRAIN, *more, "--runs", tmp_path)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
