@@ -1,4 +1,4 @@
-"""The real command line without the seconds that it takes to start: in forks of a process that is warm.
+"""The real command line, or Python, without the seconds that it takes to start: in forks of a warm process.
 
 Each call is a process of its own, with the environment of the test at that moment, its own exit code and
 streams. Tests of starting, of signals and of several commands at once start their own.
@@ -15,12 +15,12 @@ from pathlib import Path
 from ademamix.checkout import checkout
 
 
-class CommandLine:
-    """`ademamix` in the checkout at `root`."""
+class Warm:
+    """`ademamix` or `python` (of whose command line it takes the code) in the checkout at `root`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, what: str = "ademamix") -> None:
         self._driver = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("driver.py"))],
+            [sys.executable, str(Path(__file__).with_name("driver.py")), what],
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -30,7 +30,7 @@ class CommandLine:
     def __call__(
         self, *arguments: object, environment: Mapping[str, str] | None = None, timeout: int = 300
     ) -> subprocess.CompletedProcess[str]:
-        """Its answer to these arguments. `timeout` in seconds; exit code −SIGALRM after it."""
+        """What it answers to these arguments. `timeout` in seconds; exit code −SIGALRM after it."""
         assert self._driver.stdin
         assert self._driver.stdout
         words = [str(argument) for argument in arguments]
@@ -49,10 +49,15 @@ class CommandLine:
 
 
 @cache
-def _here() -> CommandLine:
-    return CommandLine(checkout())  # ends with this process, whose end of the pipe closes then
+def _here(what: str) -> Warm:
+    return Warm(checkout(), what)  # ends with this process, whose end of the pipe closes then
 
 
 def cli(*arguments: object, timeout: int = 300) -> subprocess.CompletedProcess[str]:
     """`ademamix` in this checkout."""
-    return _here()(*arguments, timeout=timeout)
+    return _here("ademamix")(*arguments, timeout=timeout)
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter in this checkout, but that torch is loaded."""
+    return _here("python")(code, environment={**os.environ, **environment})

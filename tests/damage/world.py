@@ -17,7 +17,7 @@ from ademamix.scale import scale
 from ademamix.spec import override_known
 from ademamix.store import Outcome, Row, Run, Store
 from experiments import registry
-from tests.command_line import CommandLine
+from tests.command_line import Warm
 
 FIGURE = "9"  # the cheapest that is trained: four runs
 COPIED = ("ademamix", "analysis", "benchmarks", "configs", "docs", "experiments", "figures", "README.md",
@@ -96,7 +96,7 @@ class World:
         data.mkdir(exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADEMAMIX_RUNS")}
         self._environment = {**environment, "ADEMAMIX_DATA": str(data), "OMP_NUM_THREADS": "1"}
-        self._command_line = CommandLine(self.root)
+        self._command_line = Warm(self.root)
 
     def __call__(self, *arguments: object) -> Said:
         """`ademamix` with these arguments, in the copy."""

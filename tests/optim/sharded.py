@@ -1,10 +1,9 @@
 """What `test_sharding` starts on each rank: train a small model, whole or sharded, and save or load it."""
 
-import sys
-
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+import torch.multiprocessing as mp
 from torch import nn
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.device_mesh import init_device_mesh
@@ -64,8 +63,19 @@ def partial_gradients() -> None:
     torch.testing.assert_close(weight.to_local(), plain.detach())
 
 
-def main(what: str, folder: str) -> None:
-    dist.init_process_group("gloo")
+def start(count: int, what: str, folder: str) -> None:
+    """Do `what` on so many ranks, forks of this process; raises what one of them raises."""
+    mp.start_processes(rank, (count, what, folder), nprocs=count, start_method="fork")
+
+
+def rank(number: int, count: int, what: str, folder: str) -> None:
+    meeting = f"file://{folder}-{what}-{count}"
+    dist.init_process_group("gloo", init_method=meeting, rank=number, world_size=count)
+    work(what, folder)
+    dist.destroy_process_group()
+
+
+def work(what: str, folder: str) -> None:
     if what == "ddp":
         partial_gradients()
     net = model()
@@ -102,8 +112,3 @@ def main(what: str, folder: str) -> None:
 def check(net: nn.Module) -> None:
     for found, wanted in zip(whole(net), expected(), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
-    dist.destroy_process_group()

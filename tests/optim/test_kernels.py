@@ -15,6 +15,7 @@ import torch
 from ademamix import AdEMAMix
 from ademamix.checkout import checkout
 from ademamix.optim import foreach
+from tests.command_line import python
 
 LOAD = """
 from ademamix.optim.kernels.compile import library
@@ -37,20 +38,8 @@ except RuntimeError as error:
 """
 
 
-def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter, since a library is loaded once in a process."""
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=checkout(),
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def loaded(**environment: str) -> str:
-    """'loaded', or why the library could not be."""
+    """'loaded', or why the library could not be; in a process of its own, since it is loaded once in each."""
     done = python(LOAD, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -185,7 +174,7 @@ def test_steps_need_no_memory_of_their_own(implementation: str, kilobytes: int) 
         optimizer.step()
     print(peak() - before)
     """
-    done = python(code)
+    done = python(textwrap.dedent(code))
     assert int(done.stdout) < kilobytes, done.stderr  # KiB, of Linux
 
 
