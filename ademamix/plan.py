@@ -8,7 +8,7 @@ from ademamix.paper.runs import PaperRun
 from ademamix.rates import Rates
 from ademamix.scale import Scale
 from ademamix.spec import Need, Observe, RunSpec, refuse_unobservable, unite_observations
-from ademamix.store import Status, Store
+from ademamix.store import Outcome, Status, Store
 
 BYTES_PER_PARAMETER = 16  # of a checkpoint: fp32 weights and up to three moments
 BYTES_PER_LINE = 160  # of metrics.jsonl
@@ -137,16 +137,25 @@ def complete(need: Need, forks: Forks, store: Store) -> bool:
     """Whether a run has all that is wanted of it, and the checkpoints that it owes."""
     run = store.run(need.run.id)
     outcome = run.outcome()
-    if outcome is None or not outcome.serves(need):
+    if outcome is None or not outcome.serves(need) or not follows(need.run, outcome, store):
         return False
     return outcome.reached(owed(need.keep, forks, store)) <= run.checkpoint_steps()
+
+
+def follows(branch: RunSpec, outcome: Outcome, store: Store) -> bool:
+    """Whether a branch goes on from the training of its trunk that the store has, as far as is known.
+
+    A trunk that was trained anew is another run but for rounding, and its branches' own is gone.
+    """
+    fork = branch.fork
+    return not (fork and outcome.past) or outcome.past == store.run(fork.parent.id).history(fork.step)
 
 
 def lacks_only_looks(need: Need, forks: Forks, store: Store) -> bool:
     """Whether all that a complete run lacks can be measured from checkpoints that it kept."""
     run = store.run(need.run.id)
     outcome, kept = run.outcome(), run.checkpoint_steps()
-    if outcome is None or not (lacking := outcome.lacks(need)):
+    if outcome is None or not (lacking := outcome.lacks(need)) or not follows(need.run, outcome, store):
         return False
     reached = outcome.reached(owed(need.keep, forks, store)) <= kept
     long_enough = outcome.serves(Need(need.run, need.until))
@@ -185,7 +194,8 @@ class Entry:
         forks: where branches start from it, of whatever figure.
         status: of the run in the store.
         done: whether nothing has to be trained for the figures asked for.
-        again: the run is complete but lacks something wanted now, so it is trained again or extended.
+        again: the run is complete but lacks something wanted now, or its trunk was trained anew, so it is
+            trained again or extended.
         later: what it lacks can be measured from the checkpoints that were kept.
     """
 

@@ -15,6 +15,7 @@ from ademamix.checkout import data_root
 from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError
 from ademamix.files import write_atomically, write_json
+from ademamix.plan import follows
 from ademamix.quantities import parse as quantity
 from ademamix.spec import SCHEMA, Need, RunSpec, parse
 from ademamix.store import Outcome, Row, Run, Store, is_row, read_json, read_measurement
@@ -111,6 +112,15 @@ def elsewhere(runs: Iterable[Run]) -> list[str]:
         for text, count in counts.items()
         if (other := (data := DataConfig.read(json.loads(text))).differs())
     ]
+
+
+def astray(runs: Iterable[Run], store: Store) -> int:
+    """How many of these runs branch from another training of their trunk than the one in the store."""
+    found = 0
+    for run in runs:
+        outcome = run.outcome()
+        found += outcome is not None and bool(outcome.past) and not follows(run.spec(), outcome, store)
+    return found
 
 
 def _rows(metrics: dict[str, Any]) -> list[Row]:

@@ -4,13 +4,14 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ademamix.errors import UserError
 from ademamix.quantities import ValidationLoss
-from ademamix.records import export, load_record
+from ademamix.records import astray, export, load_record
 from ademamix.spec import Need, RunSpec
 from ademamix.store import Outcome, Store, line
 
@@ -45,6 +46,27 @@ def test_equal_runs_give_equal_records(tmp_path: Path, ademamix_spec: RunSpec) -
     first = export(run, tmp_path / "one").read_bytes()
     assert export(run, tmp_path / "two").read_bytes() == first
     assert len(first) < 2_000
+
+
+def test_a_record_says_which_training_of_its_trunk_a_branch_goes_on_from(
+    tmp_path: Path, ademamix_spec: RunSpec
+) -> None:
+    first, second = Store(tmp_path / "a"), Store(tmp_path / "b")
+    branch = ademamix_spec.branch(3)
+    for spec in (ademamix_spec, branch):
+        _complete(first, spec)
+    run = first.run(branch.id)
+    (outcome, _), past = run.complete(), first.run(ademamix_spec.id).history(3)
+    run.finish(replace(outcome, past=past))
+    paths = [export(first.run(spec.id), tmp_path) for spec in (ademamix_spec, branch)]
+    for path in paths:
+        assert load_record(path, second)
+    there = [second.run(spec.id) for spec in (ademamix_spec, branch)]
+    assert there[1].complete()[0].past == past
+    assert astray(there, second) == 0
+    rows = there[0].metrics()
+    there[0].write_metrics([{**rows[0], "loss": 3.25}, *rows[1:]])
+    assert astray(there, second) == 1
 
 
 def test_a_record_replaces_a_shorter_run(tmp_path: Path, ademamix_spec: RunSpec) -> None:

@@ -34,7 +34,14 @@ from ademamix.cli.queue import VERBS, print_queue, queue_json
 from ademamix.cli.torchrun import Training
 from ademamix.errors import UserError
 from ademamix.plan import entries
-from ademamix.records import elsewhere, export, export_measurements, load_measurement, load_record
+from ademamix.records import (
+    astray,
+    elsewhere,
+    export,
+    export_measurements,
+    load_measurement,
+    load_record,
+)
 from ademamix.scale import scale, scales
 from ademamix.store import Store
 from analysis.claims import VERDICTS
@@ -360,8 +367,15 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
     if not loaded and not problems:
         where = ", ".join(map(str, folders)) or checkout() / "figures" / (scale_name or "*") / "records"
         raise UserError(f"no records in {where}; name another folder with --from DIR")
-    for note in elsewhere(store.run(path.name.partition(".")[0]) for path in read):
+    there = [store.run(path.name.partition(".")[0]) for path in read]
+    for note in elsewhere(there):
         click.echo(note, err=True)
+    if count := astray(there, store):
+        click.echo(
+            f"{count} of these runs branch from another training of their trunk than that in {store.root}: "
+            "figures that show them train them again",
+            err=True,
+        )
     click.echo(f"{sum(loaded)} runs loaded into {store.root}, {len(loaded) - sum(loaded)} were there")
     if problems:
         raise UserError(f"{len(problems)} records were left out; the first: {problems[0]}")

@@ -172,6 +172,7 @@ class Session:
                     "data": self.task.digest,
                     **({"packed": trainer.packed} if trainer.packed > 1 else {}),
                 },
+                past=trainer.past,
             )
         )
         last = {trainer.step} if self.job.spec.schedule.EXTENDABLE else set()
@@ -210,5 +211,6 @@ def observe_later(
             {name: sorted(steps) for name, steps in sorted(observed.items())},
             outcome.seconds,
             outcome.machine,
+            outcome.past,
         )
     )

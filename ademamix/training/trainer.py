@@ -41,6 +41,7 @@ class Trainer:
         self.losses = LossBuffer(job.log_every, task.device, job.spec.clipping)
         self.step = 0
         self.seconds = 0.0  # of training, over all resumes
+        self.past = ""  # of a branch, which training of its trunk it goes on from (Outcome.past)
         self.captured: Captured | None = None
         if job.captured and capturable(self.optimizer, task.device, ranks.size):
             self.captured = Captured(self.optimizer, task.device, self._change)
@@ -138,6 +139,7 @@ class Trainer:
             "id": self.job.spec.id,
             "step": self.step,
             "seconds": self.seconds,
+            "past": self.past,
             "observed": self.observed(self.step),
             "model": self.model.state_dict(),
             "optimizer": self._optimizer_state(),
@@ -151,6 +153,7 @@ class Trainer:
         self.losses.restore(state["losses"])
         self.observer.restore(state["observer"])
         self.seconds = state["seconds"]
+        self.past = state.get("past", "")
 
     def load(self, state: dict[str, Any]) -> None:
         """The weights and moments of a checkpoint of this run, to go on from or to look at."""

@@ -144,8 +144,11 @@ def opened(
     if ranks.share(ranks.first and _observed_later(need, job, run, store, task)):
         return None
     trainer = kind(job, task, ranks)
-    if not _position(trainer, run, store, device):
+    resumed = _position(trainer, run, store, device)
+    if resumed is None:
         return None
+    if not resumed:  # another training: those branches that are done have to follow it, too
+        job = replace(job, keep=job.keep | frozenset(job.forks))
     if ranks.first:
         run.reopen()
     return Session(job, run, task, trainer, ranks)
@@ -180,10 +183,10 @@ def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
     return Outcome("diverged", trunk.step, {str(q): [] for q in job.observe}, 0.0, trunk.machine)
 
 
-def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> bool:
-    """Bring the trainer to the newest usable checkpoint, to the fork, or leave it at the start.
+def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> bool | None:
+    """Bring the trainer to the newest usable checkpoint (True), to the fork or the start (False).
 
-    False when the run, stopped on its way to a later step, is beyond what this job wants already:
+    None when the run, stopped on its way to a later step, is beyond what this job wants already:
     then its progress is left as it is.
     """
     job, ranks = trainer.job, trainer.ranks
@@ -192,14 +195,16 @@ def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) ->
         state = None
     if step := ranks.share(state and int(state["step"])):
         if step > job.until:
-            return False
+            return None
         trainer.resume(state or _checkpoint(run, step, device, trainer.mesh))
         return True
     if ranks.first:
         run.remove_checkpoints_except(())
     if fork := job.spec.fork:
-        trainer.branch(_checkpoint(store.run(fork.parent.id), fork.step, device, trainer.mesh))
-    return True
+        trunk = store.run(fork.parent.id)
+        trainer.branch(_checkpoint(trunk, fork.step, device, trainer.mesh))
+        trainer.past = trunk.history(fork.step) if ranks.first else ""
+    return False
 
 
 def _checkpoint(run: Run, step: int, device: torch.device, mesh: DeviceMesh | None) -> dict[str, Any]:
