@@ -22,7 +22,7 @@ from ademamix.launch.slurm import OnCluster
 from ademamix.launch.together import Together
 from ademamix.plan import Entry, Wanted, forks_of, owed
 from ademamix.scale import Scale
-from ademamix.store import Store, write_measurement
+from ademamix.store import Store, read_measurement, write_measurement
 from ademamix.training.job import HELD, Job, job_of, refuse_uneven
 from analysis.artifacts import Artifact, Figure, Table
 from experiments import registry
@@ -211,16 +211,22 @@ def prune(everything: Mapping[str, Wanted], store: Store) -> None:
 def measure(
     figures: Sequence[Artifact], at: Scale, store: Store, data_root: Path, device: str | None = None
 ) -> None:
-    """Take the measurements that figures show, where the store has none. Delete one to take it again."""
+    """Take the measurements that figures show, where the store has none of these runs.
+
+    Delete one to take it again.
+    """
     for figure in figures:
         path = store.measurement_path(figure.name, at.name)
-        if figure.measured and not path.exists():
+        if not figure.measured:
+            continue
+        runs = figure.measured_runs(at)
+        if not path.exists() or read_measurement(path).get("runs") != runs:
             on = devices(at, 1, device)[0]
             store.open()
             Console(stderr=True).print(f"measuring {figure.label}; let nothing else run", highlight=False)
             with figure.blamed():
                 found = figure.module.measure(at, data_root, on)
-            write_measurement(path, {"figure": figure.name, "scale": at.name, **found})
+            write_measurement(path, {"figure": figure.name, "scale": at.name, "runs": runs, **found})
 
 
 def produce(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.scale import Scale
-from ademamix.spec import Need
+from ademamix.spec import Need, RunSpec
 from analysis.claims import Claim, Effect
 from analysis.stats import t_interval
 
@@ -33,6 +33,15 @@ def needs(scale: Scale) -> list[Need]:
     return []
 
 
+def measured_runs(scale: Scale) -> list[RunSpec]:
+    """What is timed: both optimizers at both sizes."""
+    return [spec for size in PAPER for spec in _specs(scale, size).values()]
+
+
+def _specs(scale: Scale, size: str) -> dict[str, RunSpec]:
+    return {name: scale.map(run(size, kind, HORIZON)) for name, kind in OPTIMIZERS.items()}
+
+
 def measure(scale: Scale, data_root: Path, device: str) -> dict[str, Any]:
     """Time both optimizers at both sizes, in turns: a minute at `cpu`. Nothing else should be running."""
     import torch
@@ -42,7 +51,7 @@ def measure(scale: Scale, data_root: Path, device: str) -> dict[str, Any]:
 
     found: dict[str, Any] = {"iterations": scale.steps(HORIZON), "sizes": {}}
     for size in PAPER:
-        specs = {name: scale.map(run(size, kind, HORIZON)) for name, kind in OPTIMIZERS.items()}
+        specs = _specs(scale, size)
         for spec in specs.values():
             ensure(spec.data, data_root)
         at = torch.device(device)
