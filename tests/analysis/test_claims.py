@@ -7,7 +7,19 @@ import pandas as pd
 import pytest
 
 from ademamix.errors import UserError
-from analysis.claims import Claim, Effect, Exact, Measured, Share, ShareGap, at, final, rougher, roughness
+from analysis.claims import (
+    Claim,
+    Effect,
+    Exact,
+    Measured,
+    Rules,
+    Share,
+    ShareGap,
+    at,
+    final,
+    rougher,
+    roughness,
+)
 from analysis.judge import rules_of
 from analysis.noise import Noise, read_noise
 from analysis.paired import Paired, Run, largest, mean_of, smallest
@@ -23,9 +35,10 @@ def claim(effects: list[Measured], **changes: object) -> Claim:
 
 
 def verdict(
-    effects: list[Measured], scale: str = "cpu", noise: float | None = 0.01, **changes: object
+    effects: list[Measured], scale: str | Rules = "cpu", noise: float | None = 0.01, **changes: object
 ) -> str:
-    return str(claim(effects, **changes).judge(pd.DataFrame(), Noise({}, noise), rules_of(scale))["verdict"])
+    rules = scale if isinstance(scale, Rules) else rules_of(scale)
+    return str(claim(effects, **changes).judge(pd.DataFrame(), Noise({}, noise), rules)["verdict"])
 
 
 def test_one_seed_needs_more_than_two_sigma_root_two() -> None:
@@ -150,7 +163,8 @@ def test_all_must_hold_unless_fewer_are_asked() -> None:
 
 def test_smoke_judges_nothing_and_tuning_is_circular() -> None:
     assert verdict([of(1.0)], scale="smoke") == "not run"
-    assert verdict([of(1.0)], scale="cpu-4k", tuned=True) == "inconclusive"
+    assert verdict([of(1.0)], scale=Rules(judges=True, tuned=True), tuned=True) == "inconclusive"
+    assert rules_of("smoke").tuned  # which has a slow half-life of its own
     assert verdict([of(1.0)], scale="cpu", tuned=True) == "reproduced"  # nothing of β3 is tuned there
     assert verdict([of(1.0)], scale="paper", tuned=True) == "reproduced"
 

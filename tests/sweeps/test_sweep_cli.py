@@ -91,8 +91,8 @@ def test_fifty_trials_by_four_workers_one_killed_and_the_controller_too(tmp_path
 
 
 def test_the_papers_search_for_lion_is_what_figure_32_has_trained(tmp_path: Path) -> None:
-    """With its records in the store, Table 8 at `cpu-4k` is complete, and ends where the figure did."""
-    at = scale("cpu-4k")
+    """With its records in the store, Table 8 at `cpu` is complete, and ends where the figure did."""
+    at = scale("cpu")
     store, places = Store(tmp_path), ["--scale", at.name, "--runs", str(tmp_path), "--out", str(tmp_path)]
     store.open()
     (figure,) = registry.named("32")
@@ -111,8 +111,8 @@ def test_the_papers_search_for_lion_is_what_figure_32_has_trained(tmp_path: Path
     assert controller.next(free=2) == []
     best = Results(list(outcomes.rows(found, store, controller.points))).best
     assert best is not None
-    assert best.setting.items() >= {"optimizer.lr": 1e-4, "optimizer.weight_decay": 0.01}.items()
-    assert best.mean == pytest.approx(1.5774, abs=1e-4)
+    assert best.setting.items() >= {"optimizer.lr": 2e-4, "optimizer.weight_decay": 0.01}.items()
+    assert best.mean == pytest.approx(1.5772, abs=1e-4)
 
 
 @pytest.mark.parametrize(
