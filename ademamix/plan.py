@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
+from ademamix.lineage import follows
 from ademamix.paper.runs import PaperRun
 from ademamix.rates import Rates
 from ademamix.scale import Scale
 from ademamix.spec import Need, Observe, RunSpec, refuse_unobservable, unite_observations
-from ademamix.store import Outcome, Status, Store
+from ademamix.store import Status, Store
 
 BYTES_PER_PARAMETER = 16  # of a checkpoint: fp32 weights and up to three moments
 BYTES_PER_LINE = 160  # of metrics.jsonl
@@ -86,6 +87,11 @@ def joined(first: Wanted, second: Wanted) -> Wanted:
     )
 
 
+def together(first: Mapping[str, Wanted], second: Mapping[str, Wanted]) -> dict[str, Wanted]:
+    """All that is wanted in two plans."""
+    return {**first, **{id: joined(first[id], w) if id in first else w for id, w in second.items()}}
+
+
 def _in_the_papers_order(name: str) -> tuple[bool, int, str]:
     """'2', '12', 'table 7', 'sweep mine': figures first, by number."""
     return not name.isdecimal(), int("".join(filter(str.isdecimal, name)) or 0), name
@@ -140,15 +146,6 @@ def complete(need: Need, forks: Forks, store: Store) -> bool:
     if outcome is None or not outcome.serves(need) or not follows(need.run, outcome, store):
         return False
     return outcome.reached(owed(need.keep, forks, store)) <= run.checkpoint_steps()
-
-
-def follows(branch: RunSpec, outcome: Outcome, store: Store) -> bool:
-    """Whether a branch goes on from the training of its trunk that the store has, as far as is known.
-
-    A trunk that was trained anew is another run but for rounding, and its branches' own is gone.
-    """
-    fork = branch.fork
-    return not (fork and outcome.past) or outcome.past == store.run(fork.parent.id).history(fork.step)
 
 
 def lacks_only_looks(need: Need, forks: Forks, store: Store) -> bool:

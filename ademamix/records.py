@@ -15,7 +15,7 @@ from ademamix.checkout import data_root
 from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError
 from ademamix.files import write_atomically, write_json
-from ademamix.plan import follows
+from ademamix.lineage import follows
 from ademamix.quantities import parse as quantity
 from ademamix.spec import SCHEMA, Need, RunSpec, parse
 from ademamix.store import Outcome, Row, Run, Store, is_row, read_json, read_measurement
@@ -88,7 +88,8 @@ def load_record(path: Path, store: Store) -> bool:
     with run.alone("its record was left out"):
         observe = {quantity(name): frozenset(steps) for name, steps in outcome.observed.items()}
         there = run.outcome()
-        if there and there.serves(Need(spec, outcome.step, observe=observe)):
+        need = Need(spec, outcome.step, observe=observe)
+        if there and there.serves(need) and follows(spec, there, store):
             return False
         run.reopen()
         run.remove_checkpoints_except(())
@@ -114,13 +115,17 @@ def elsewhere(runs: Iterable[Run]) -> list[str]:
     ]
 
 
-def astray(runs: Iterable[Run], store: Store) -> int:
-    """How many of these runs branch from another training of their trunk than the one in the store."""
-    found = 0
-    for run in runs:
-        outcome = run.outcome()
-        found += outcome is not None and bool(outcome.past) and not follows(run.spec(), outcome, store)
-    return found
+def astray(store: Store) -> list[Run]:
+    """The branches that go on from another training of their trunk than the one in the store."""
+    return [
+        run
+        for run in store.runs()
+        if (outcome := run.outcome())
+        and outcome.past
+        and (spec := run.spec()).fork
+        and store.run(spec.fork.parent.id).outcome()
+        and not follows(spec, outcome, store)
+    ]
 
 
 def _rows(metrics: dict[str, Any]) -> list[Row]:
@@ -145,8 +150,8 @@ def export_measurements(store: Store, scale: str, folder: Path) -> list[Path]:
 
 
 def load_measurement(path: Path, store: Store) -> None:
-    """Load an exported measurement, unless one was taken here."""
+    """Load an exported measurement, unless one of the same runs was taken here."""
     found = read_measurement(path)
     own = store.measurement_path(found["figure"], found["scale"])
-    if not own.exists():
+    if not own.exists() or read_measurement(own).get("runs") != found.get("runs"):
         write_json(own, found)

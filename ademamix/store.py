@@ -24,7 +24,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +40,7 @@ from ademamix.seal import SEAL, broken, seal_of, sealed
 from ademamix.spec import SCHEMA, Need, Observe, RunSpec, parse
 from ademamix.values import canonical
 
-PAST = "past"  # the key of an outcome that not all have
+PAST = "past"  # the key of an outcome that is left out where it is empty: older ones are sealed without it
 CLOCK = "seconds"  # the column of a row that no two trainings have in common
 Row = dict[str, float | None]  # what was logged and observed at a step; None: not finite
 Status = Literal["finished", "diverged", "failed", "running", "started", "new"]
@@ -56,7 +56,7 @@ class Outcome:
         observed: quantity, as text → the steps at which it was observed.
         seconds: wall-clock time of training, over all resumes.
         machine: processor or GPU, threads, versions, the data's digest.
-        past: of a branch, the `Run.history` of its trunk up to the fork; "" in stores older than this.
+        past: of a branch, which training of its trunk it goes on from (`lineage.past`); "": not noted.
         seal: of all this and the rows that belong to it (`seal_with`); "" in stores older than seals.
     """
 
@@ -320,16 +320,6 @@ class Run:
         except ValueError as problem:
             raise self._damaged(f"{self.metrics_path} is damaged: {problem}") from None
 
-    def history(self, until: int) -> str:
-        """Which training this is: sixteen hexadecimal digits of the losses that it logged up to a step.
-
-        Two trainings of one run differ in their rounding, and soon in their weights, where they were made on
-        other machines or beside other members of a pack.
-        """
-        path = self.metrics_path
-        changed = path.stat().st_mtime_ns if path.exists() else 0
-        return seal_of({"losses": [each for each in _losses(path, changed) if each[0] <= until]})
-
     def observed(self) -> dict[str, set[int]]:
         """What stands in the rows, by column → steps."""
         found: dict[str, set[int]] = {}
@@ -362,12 +352,6 @@ class Run:
         if owner.alive(self.folder):
             return "running", None
         return ("failed" if self.failure_path.exists() else "started"), None
-
-
-@lru_cache(maxsize=64)
-def _losses(metrics: Path, changed: int) -> list[tuple[int, float | None]]:
-    """(step, loss) as the file has them since it was `changed` (ns)."""
-    return [(int(row["step"] or 0), row["loss"]) for row in Run(metrics.parent).metrics() if "loss" in row]
 
 
 class Store:

@@ -77,8 +77,8 @@ def draw_panel(
     """Curves of one panel, in the order and the looks of `looks` (series → line properties).
 
     The loss axis shows what happens after the first `tail` of the longest curve: the fall before it
-    would flatten every difference. It reaches down to the values of `include`, and shows of the series
-    `beyond`, which end far above the rest, what it happens to. `above`: with the paper's steps on top.
+    would flatten every difference. It reaches down to the values of `include`; the series `beyond`, which end
+    far above the rest, do not stretch it. `above`: with the paper's steps on top.
     """
     for name, look in looks.items():
         series = rows[rows["series"] == name]

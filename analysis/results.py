@@ -4,6 +4,8 @@ import math
 from functools import cache
 from typing import Any
 
+from ademamix.errors import UserError
+from ademamix.lineage import follows
 from ademamix.quantities import Quantity
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec, override_known
@@ -67,6 +69,9 @@ class Results:
             if past and past[-1][1] == math.inf:
                 return past
         outcome, rows = self._complete(spec.id)
+        if not follows(spec, outcome, self.store):
+            raise UserError(f"run {spec.id} is a branch of another training of its trunk than the one in "
+                            f"{self.store.root}; train it again with 'ademamix run --figure …'")  # fmt: skip
         name = str(quantity)
         curve = [
             (int(row["step"] or 0), math.inf if (value := row[name]) is None else value)

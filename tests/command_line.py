@@ -1,7 +1,8 @@
 """The real command line, or Python, without the seconds that it takes to start: in forks of a warm process.
 
 Each call is a process of its own, with the environment of the test at that moment, its own exit code and
-streams. Tests of starting, of signals and of several commands at once start their own.
+streams; workers that it trains with have that of the first call. Tests of starting, of signals, of several
+commands at once and of what workers say start their own.
 """
 
 import json

@@ -3,7 +3,8 @@
 Reads a JSON object {"arguments", "environment", "timeout"} from each line of stdin; writes {"code", "out",
 "err"}. `ademamix`: the real command line. Nothing of figures or configs is loaded before the fork, so each
 call sees the files as they are at that moment. Commands that train fork their workers from one server, which
-loads torch once for all of them. `python`: the code that is the only argument, with torch loaded and nothing
+loads torch once for all of them: workers have the environment of this process, and what they say goes to its
+stderr. `python`: the code that is the only argument, with torch loaded and nothing
 of ours.
 """
 
@@ -32,8 +33,9 @@ def run_command(arguments: list[str]) -> None:
     """`ademamix` with these arguments, through the real entry point."""
     main = import_module("ademamix.__main__")
     if arguments and arguments[0] in TRAINS:
-        # The server of the parent is taken for one's own, though it is no child of one's own.
-        forkserver.ensure_running = forkserver._forkserver.ensure_running = lambda: None  # type: ignore
+        # The parent's server is taken for one's own: multiprocessing would wait for it as for a child.
+        forkserver.ensure_running = lambda: None
+        forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
     sys.argv = ["ademamix", *arguments]
     sys.modules["__main__"] = main  # what processes that it starts take for their main module
     main.main()

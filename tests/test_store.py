@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ademamix.errors import UserError
+from ademamix.lineage import past
 from ademamix.quantities import ValidationLoss
 from ademamix.records import astray, export, load_record
 from ademamix.spec import Need, RunSpec
@@ -56,17 +57,18 @@ def test_a_record_says_which_training_of_its_trunk_a_branch_goes_on_from(
     for spec in (ademamix_spec, branch):
         _complete(first, spec)
     run = first.run(branch.id)
-    (outcome, _), past = run.complete(), first.run(ademamix_spec.id).history(3)
-    run.finish(replace(outcome, past=past))
-    paths = [export(first.run(spec.id), tmp_path) for spec in (ademamix_spec, branch)]
-    for path in paths:
-        assert load_record(path, second)
-    there = [second.run(spec.id) for spec in (ademamix_spec, branch)]
-    assert there[1].complete()[0].past == past
-    assert astray(there, second) == 0
-    rows = there[0].metrics()
-    there[0].write_metrics([{**rows[0], "loss": 3.25}, *rows[1:]])
-    assert astray(there, second) == 1
+    run.finish(replace(run.complete()[0], past=past(branch, first)))
+    records = [export(first.run(spec.id), tmp_path) for spec in (branch, ademamix_spec)]
+    assert all(load_record(path, second) for path in records)  # in any order
+    there = second.run(branch.id)
+    assert there.complete()[0].past == past(branch, second) != ""
+    assert astray(second) == []
+    assert not load_record(records[0], second)
+    # A branch of another training, beside the record of one of the trunk that is there.
+    there.finish(replace(there.complete()[0], past="another"))
+    assert [run.id for run in astray(second)] == [branch.id]
+    assert load_record(records[0], second)
+    assert astray(second) == []
 
 
 def test_a_record_replaces_a_shorter_run(tmp_path: Path, ademamix_spec: RunSpec) -> None:

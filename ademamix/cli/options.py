@@ -12,7 +12,7 @@ from ademamix.checkout import checkout, data_root
 from ademamix.cli.overrides import refuse_settings
 from ademamix.errors import UserError, one_line
 from ademamix.plan import Wanted, unite
-from ademamix.scale import Scale, Seeds, scale
+from ademamix.scale import Scale, Seeds, scale, scales
 from ademamix.spec import Need, override_known
 from analysis.artifacts import Artifact, Figure, needs
 from experiments import registry
@@ -285,6 +285,11 @@ def wanted_runs(
     }
     runs = unite(changed)
     return runs, runs
+
+
+def of_figures(at: Scale) -> Runs:
+    """What all defined figures want at a scale, so that one training of something else serves them, too."""
+    return unite(registry.needs_of_all(at)) if scales().get(at.name) == at else {}
 
 
 def cut(need: Need, until: int | None) -> Need:

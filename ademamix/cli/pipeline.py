@@ -219,7 +219,8 @@ def measure(
         path = store.measurement_path(figure.name, at.name)
         if not figure.measured:
             continue
-        runs = figure.measured_runs(at)
+        with figure.blamed():
+            runs = figure.measured_runs(at)
         if not path.exists() or read_measurement(path).get("runs") != runs:
             on = devices(at, 1, device)[0]
             store.open()

@@ -12,6 +12,7 @@ from ademamix.cli.options import (
     data_option,
     device_option,
     jobs_option,
+    of_figures,
     pack_option,
     ranks_option,
     repeat_option,
@@ -25,7 +26,7 @@ from ademamix.launch.packs import Pack
 from ademamix.launch.protocol import Launcher
 from ademamix.paper import runs as paper
 from ademamix.paper.setups import PAPER_HORIZON
-from ademamix.plan import Wanted, entries, unite
+from ademamix.plan import Wanted, entries, together, unite
 from ademamix.scale import Scale, scale
 from ademamix.spec import Need, RunSpec, override
 from ademamix.store import Run, Store
@@ -88,7 +89,7 @@ def train(
     at, store = scale(scale_name), Store(runs)
     needs = [need(at, size, optimizer, steps, seed, settings) for seed in seeds or (0,)]
     wanted: dict[str, Wanted] = unite({"train": needs})
-    planned = entries(wanted, wanted, store)
+    planned = entries(wanted, together(of_figures(at), wanted), store)
     store.open()
     for each in needs:
         store.run(each.run.id).keep(each.keep)

@@ -11,22 +11,20 @@ import click
 
 from ademamix.checkout import checkout
 from ademamix.cli.launching import Launching, launcher_options
-from ademamix.cli.options import data_option, json_option, out_option, runs_option, seed_numbers
+from ademamix.cli.options import data_option, json_option, of_figures, out_option, runs_option, seed_numbers
 from ademamix.cli.report import plan_json, print_plan
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
 from ademamix.launch.protocol import Feeding
 from ademamix.paper.setups import PAPER_HORIZON
-from ademamix.plan import Entry, Wanted, entries, joined, unite
-from ademamix.scale import Scale, read_scale, scale, scales
+from ademamix.plan import Entry, Wanted, entries, together, unite
+from ademamix.scale import read_scale, scale
 from ademamix.store import Store
 from ademamix.sweeps import definition, evidence, outcomes
 from ademamix.sweeps.controller import Controller
 from ademamix.sweeps.definition import Sweep
 from ademamix.sweeps.space import Space, Trial, space
 from ademamix.training.job import Job, job_of
-from analysis.artifacts import needs
-from experiments import registry
 
 if TYPE_CHECKING:
     from analysis.sweeps import Report
@@ -163,7 +161,7 @@ def plan_sweep(as_json: bool, **selected: Any) -> None:
     controller = Controller(asked.space, asked.store)
     controller.next(free=0)
     trials = [Trial(point, asked.space.top) for point in controller.points]
-    planned = _entries(asked, trials, _figures(asked.space.scale))
+    planned = _entries(asked, trials, of_figures(asked.space.scale))
     undecided = controller.undecided
     if as_json:
         found = plan_json(planned, asked.space.scale)
@@ -211,16 +209,10 @@ def _stated(found: Space) -> str:
     )
 
 
-def _figures(at: Scale) -> dict[str, Wanted]:
-    """What the defined figures want at a scale, so that one training serves them, too."""
-    return unite(needs(registry.artifacts(), at)) if scales().get(at.name) == at else {}
-
-
 def _entries(asked: Chosen, trials: Sequence[Trial], figures: dict[str, Wanted]) -> list[Entry]:
     """The runs of trials with what the store knows of them."""
     own = unite({asked.label: asked.space.needs(trials)})
-    everything = {**figures, **{id: joined(figures[id], w) if id in figures else w for id, w in own.items()}}
-    return entries(own, everything, asked.store)
+    return entries(own, together(figures, own), asked.store)
 
 
 def _rehearse(asked: Chosen, launching: Launching, data: Path) -> None:
@@ -229,7 +221,7 @@ def _rehearse(asked: Chosen, launching: Launching, data: Path) -> None:
 
     launcher = launching.launcher(asked.space.scale)
     trials = Controller(asked.space, asked.store).next(launcher.workers)
-    planned = _entries(asked, trials, _figures(asked.space.scale))
+    planned = _entries(asked, trials, of_figures(asked.space.scale))
     rehearse(planned, asked.space.scale, asked.store, data, launcher)
 
 
@@ -237,7 +229,7 @@ def _train(asked: Chosen, launching: Launching, data: Path) -> int:
     """Drive the search to its end; returns 0, 128 + signal when stopped, or HELD: trials are in a queue."""
     from ademamix.cli.pipeline import prune, train
 
-    found, figures = asked.space, _figures(asked.space.scale)
+    found, figures = asked.space, of_figures(asked.space.scale)
     asked.store.open()
     controller, launcher = Controller(found, asked.store), launching.launcher(asked.space.scale)
     labels: dict[str, str] = {}

@@ -48,6 +48,7 @@ from analysis.claims import VERDICTS
 from experiments import registry
 
 FAILED_ON = 3  # the exit code where a claim is judged as --fail-on names
+GENERATIONS = 3  # a trunk that is trained anew takes its branches along, and theirs
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
@@ -166,11 +167,15 @@ def run(
             if not asked:
                 raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
         store, data = launching.places(runs, data)
-        planned = entries(asked, everything, store)
+    planned = entries(asked, everything, store)
     if launching.dry_run:
         rehearse(planned, at, store, data, launching.launcher(at))
         return
-    code = train(planned, at, store, data, lambda: launching.launcher(at), repeat_data)
+    for _ in range(GENERATIONS):
+        code = train(planned, at, store, data, lambda: launching.launcher(at), repeat_data)
+        planned = entries(asked, everything, store)
+        if code or all(entry.done for entry in planned):
+            break
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
@@ -367,13 +372,17 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
     if not loaded and not problems:
         where = ", ".join(map(str, folders)) or checkout() / "figures" / (scale_name or "*") / "records"
         raise UserError(f"no records in {where}; name another folder with --from DIR")
-    there = [store.run(path.name.partition(".")[0]) for path in read]
-    for note in elsewhere(there):
+    # Trunks and branches come in any order: what did not follow before may do so now.
+    lost = {run.id for run in astray(store)}
+    for path in (path for path in read if path.name.partition(".")[0] in lost):
+        load_record(path, store)
+    for note in elsewhere(store.run(path.name.partition(".")[0]) for path in read):
         click.echo(note, err=True)
-    if count := astray(there, store):
+    if lost := {run.id for run in astray(store)}:
         click.echo(
-            f"{count} of these runs branch from another training of their trunk than that in {store.root}: "
-            "figures that show them train them again",
+            f"{len(lost)} runs in {store.root} are branches of another training of their trunk than the one "
+            f"there, such as {min(lost)}: figures that show them train them again; or delete the folders of "
+            "these trunks, and import again",
             err=True,
         )
     click.echo(f"{sum(loaded)} runs loaded into {store.root}, {len(loaded) - sum(loaded)} were there")

@@ -16,6 +16,7 @@ from torch.distributed.device_mesh import DeviceMesh
 
 from ademamix import owner
 from ademamix.errors import UserError, one_line
+from ademamix.lineage import follows, past
 from ademamix.plan import complete, owed
 from ademamix.spec import Need, refuse_unobservable
 from ademamix.store import Outcome, Run, Store, missing
@@ -144,11 +145,10 @@ def opened(
     if ranks.share(ranks.first and _observed_later(need, job, run, store, task)):
         return None
     trainer = kind(job, task, ranks)
-    resumed = _position(trainer, run, store, device)
-    if resumed is None:
+    if not _position(trainer, run, store, device):
         return None
-    if not resumed:  # another training: those branches that are done have to follow it, too
-        job = replace(job, keep=job.keep | frozenset(job.forks))
+    # What is trained from here on is the same only up to rounding: branches that are done have to follow.
+    job = replace(job, keep=job.keep | {step for step in job.forks if step > trainer.step})
     if ranks.first:
         run.reopen()
     return Session(job, run, task, trainer, ranks)
@@ -158,6 +158,8 @@ def _inherited(job: Job, run: Run, store: Store) -> bool:
     """Begin the run; whether that is all there is to do, as its trunk diverged before the fork."""
     run.begin(job.spec)
     if (inherited := _trunk_diverged(job, store)) is not None:
+        run.write_metrics(())  # of a training of the trunk that did not diverge
+        run.remove_checkpoints_except(())
         run.finish(inherited)
         return True
     run.try_again()
@@ -168,7 +170,7 @@ def _observed_later(need: Need, job: Job, run: Run, store: Store, task: Task) ->
     """Measure what a complete run lacks and its checkpoints can answer; whether it is complete now."""
     outcome = run.outcome()
     lacking = outcome and outcome.observable_later(need, run.checkpoint_steps())
-    if outcome and lacking:
+    if outcome and lacking and follows(job.spec, outcome, store):
         observe_later(run, outcome, lacking, job, task)
         return complete(need, job.forks, store)
     return False
@@ -180,31 +182,31 @@ def _trunk_diverged(job: Job, store: Store) -> Outcome | None:
     trunk = store.run(fork.parent.id).outcome() if fork else None
     if not fork or not trunk or trunk.status != "diverged" or trunk.step > fork.step:
         return None
-    return Outcome("diverged", trunk.step, {str(q): [] for q in job.observe}, 0.0, trunk.machine)
+    observed: dict[str, list[int]] = {str(q): [] for q in job.observe}
+    return Outcome("diverged", trunk.step, observed, 0.0, trunk.machine, past(job.spec, store))
 
 
-def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> bool | None:
-    """Bring the trainer to the newest usable checkpoint (True), to the fork or the start (False).
+def _position(trainer: Trainer, run: Run, store: Store, device: torch.device) -> bool:
+    """Bring the trainer to the newest usable checkpoint, to the fork, or leave it at the start.
 
-    None when the run, stopped on its way to a later step, is beyond what this job wants already:
+    False when the run, stopped on its way to a later step, is beyond what this job wants already:
     then its progress is left as it is.
     """
     job, ranks = trainer.job, trainer.ranks
     state = checkpoint.latest(run, device, trainer.mesh) if ranks.first else None
-    if state is not None and not _usable(state, job, run):
+    if state is not None and not _usable(state, job, run, store):
         state = None
     if step := ranks.share(state and int(state["step"])):
         if step > job.until:
-            return None
+            return False
         trainer.resume(state or _checkpoint(run, step, device, trainer.mesh))
         return True
     if ranks.first:
         run.remove_checkpoints_except(())
     if fork := job.spec.fork:
-        trunk = store.run(fork.parent.id)
-        trainer.branch(_checkpoint(trunk, fork.step, device, trainer.mesh))
-        trainer.past = trunk.history(fork.step) if ranks.first else ""
-    return False
+        trainer.branch(_checkpoint(store.run(fork.parent.id), fork.step, device, trainer.mesh))
+        trainer.past = past(job.spec, store) if ranks.first else ""
+    return True
 
 
 def _checkpoint(run: Run, step: int, device: torch.device, mesh: DeviceMesh | None) -> dict[str, Any]:
@@ -218,9 +220,14 @@ def _checkpoint(run: Run, step: int, device: torch.device, mesh: DeviceMesh | No
     return state
 
 
-def _usable(state: dict[str, Any], job: Job, run: Run) -> bool:
-    """Whether everything wanted up to the checkpoint was kept and observed on the way there."""
+def _usable(state: dict[str, Any], job: Job, run: Run, store: Store) -> bool:
+    """Whether everything wanted up to the checkpoint was kept and observed on the way there.
+
+    Not where the trunk that it goes on from was trained anew.
+    """
     if "losses" not in state:  # of a version before this one
+        return False
+    if state.get("past") and state["past"] != past(job.spec, store):
         return False
     step = state["step"]
     whole = {k for k in job.keep if k <= step} <= run.checkpoint_steps()

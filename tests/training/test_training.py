@@ -490,59 +490,6 @@ def test_what_a_finished_branch_needed_is_not_trained_again(
     assert worker.end() == 0
 
 
-def test_a_branch_follows_a_trunk_that_was_trained_anew(
-    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
-) -> None:
-    store, branch = Store(tmp_path), ademamix_spec.branch(20)
-    wanted = unite(
-        {
-            "4": [
-                Need(ademamix_spec, 60, keep=frozenset({20})),
-                Need(branch, 60, observe={VALIDATION: frozenset({60})}),
-            ]
-        }
-    )
-
-    def train_what_is_not_done() -> list[str]:
-        found = [entry for entry in entries(wanted, wanted, store) if not entry.done]
-        for entry in found:
-            w = entry.wanted
-            asked = job(w.spec, until=w.until, keep=w.keep, forks=entry.forks, observe=w.observe)
-            assert train(asked, tmp_path, data_root) == 0
-        return [entry.wanted.spec.id for entry in found]
-
-    trunk, run = store.run(ademamix_spec.id), store.run(branch.id)
-    assert train_what_is_not_done() == [trunk.id, run.id]
-    before, end = run.outcome(), trunk.outcome()
-    assert before
-    assert end
-    assert before.past == trunk.history(20) != trunk.history(40)
-    assert train_what_is_not_done() == []
-    # As a training with another rounding leaves it.
-    trunk.write_metrics({**row, "loss": (row["loss"] or 0) + 1e-6} for row in trunk.metrics())
-    trunk.finish(end)
-    assert train_what_is_not_done() == [run.id]
-    after = run.outcome()
-    assert after
-    assert after.past == trunk.history(20) != before.past
-
-
-def test_a_new_training_keeps_what_all_branches_start_from(
-    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
-) -> None:
-    """Those that are done, too: it may be another one but for rounding, which nobody knows before."""
-    done = ademamix_spec.branch(20)
-    need = Need(done, 60, observe={VALIDATION: frozenset({60})})
-    whole = job(ademamix_spec, keep=frozenset(), forks={20: (Branch(need, {}),)})
-    assert train(whole, tmp_path, data_root) == 0
-    assert train(job(done), tmp_path, data_root) == 0
-    run = Store(tmp_path).run(ademamix_spec.id)
-    run.remove_checkpoints_except(())
-    lacking = replace(whole, observe={**OBSERVE, ReserveLoss(batch=0): frozenset({10})})
-    assert train(lacking, tmp_path, data_root) == 0
-    assert run.checkpoint_steps() == {20}
-
-
 def test_two_workers_train_a_run_once(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
     both = [Worker(job(ademamix_spec), tmp_path / "store", data_root) for _ in range(2)]
     steps = [list(worker.steps()) for worker in both]
