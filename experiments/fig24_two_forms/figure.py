@@ -101,8 +101,8 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         }
         image = one.imshow(loss, origin="lower", aspect="auto", **limits)
         _draw_adamw(one, frame, panel, rates, limits)
-        level = levels[panel]
-        if min(loss.shape) > 1 and np.nanmin(loss) < level < np.nanmax(loss):
+        level, there = levels[panel], loss[np.isfinite(loss)]
+        if min(loss.shape) > 1 and there.size and there.min() < level < there.max():
             one.contour(loss, levels=[level], colors=["#D55E00"], linewidths=1.5)
         one.set_xticks(range(len(rates)), [f"{lr * 1e3:g}" for lr in rates])
         one.set_yticks([ADAMW_ROW, *range(len(alphas))], ["AdamW", *(f"{alpha:g}" for alpha in alphas)])

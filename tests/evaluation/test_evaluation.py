@@ -112,7 +112,7 @@ def test_likelihoods_are_those_of_a_direct_computation() -> None:
         scores = model(whole[None, :-1])[0].log_softmax(-1)
         last = min(len(continuation), 64)
         rows, targets = scores[-last:], whole[-last:]
-        assert log == pytest.approx(float(-F.nll_loss(rows, targets, reduction="sum")), rel=1e-5)
+        assert log == pytest.approx(-F.nll_loss(rows, targets, reduction="sum").item(), rel=1e-5)
         assert greedy == bool((rows.argmax(-1) == targets).all())
 
 
