@@ -135,8 +135,8 @@ def named(name: str) -> list[Figure]:
     if not panel:
         return parts
     for part in parts:
-        if panel in part.panels:
-            return [replace(part, panel=panel)]
+        if panel in part.panels:  # 3b is all of its module
+            return [part if panel == part.panels else replace(part, panel=panel)]
     if panel in str(catalogue()["figures"].get(number, {}).get("panels", "")):
         raise UserError(f"panel {panel} of figure {number} is not built yet")
     letters = [letter for part in parts for letter in part.panels]

@@ -97,6 +97,9 @@ def test_a_panel_needs_only_its_own_runs() -> None:
     assert len(_paper_runs("12a")) == 8
     assert len(_paper_runs("12b")) == 6
     assert len(_paper_runs("12a", "12b")) == 13
+    # The only panel of a module is all that it draws, under its name.
+    for name, stem in (("12a", "figure-12a"), ("3b", "figure-03"), ("3a", "figure-03a")):
+        assert [figure.name for figure in registry.named(name)] == [stem]
     for name, message in (("12c", "no panel c"), ("99", "not in the paper")):
         with pytest.raises(UserError, match=message):
             registry.named(name)
