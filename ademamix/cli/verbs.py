@@ -1,6 +1,7 @@
 """The verbs of the command line: thin, over plan, launch, store and analysis."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from ademamix.cli.overrides import changeable
 from ademamix.cli.queue import VERBS, print_queue, queue_json
 from ademamix.cli.torchrun import Training
 from ademamix.errors import UserError
-from ademamix.plan import entries
+from ademamix.plan import Entry, entries
 from ademamix.records import (
     astray,
     elsewhere,
@@ -48,7 +49,6 @@ from analysis.claims import VERDICTS
 from experiments import registry
 
 FAILED_ON = 3  # the exit code where a claim is judged as --fail-on names
-GENERATIONS = 3  # a trunk that is trained anew takes its branches along, and theirs
 RECORDS = ("*.json.gz", "*-figure-*.json")  # of runs, and of measurements
 
 
@@ -171,11 +171,14 @@ def run(
     if launching.dry_run:
         rehearse(planned, at, store, data, launching.launcher(at))
         return
-    for _ in range(GENERATIONS):
+    tried: set[str] = set()
+    while True:
+        undone = _undone(planned)
         code = train(planned, at, store, data, lambda: launching.launcher(at), repeat_data)
+        tried |= undone
         planned = entries(asked, everything, store)
-        if code or all(entry.done for entry in planned):
-            break
+        if code or _undone(planned) <= tried:
+            break  # else a trunk was trained anew, and takes branches along that were done
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
     if code == 0 and not only and not until:
@@ -183,6 +186,10 @@ def run(
         default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
         produce(artifacts, everything, at, store, out or default, settings)
     raise SystemExit(launching.exit_code(code))
+
+
+def _undone(planned: Sequence[Entry]) -> set[str]:
+    return {entry.wanted.spec.id for entry in planned if not entry.done}
 
 
 @cli.command()
