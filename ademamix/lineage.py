@@ -28,10 +28,14 @@ def history(run: RunSpec, step: int, store: Store) -> str:
     try:
         at = path.stat()
     except OSError:
-        losses: tuple[tuple[int, float | None], ...] = ()
-    else:
-        losses = _losses(path, at.st_mtime_ns, at.st_size, at.st_ino)
-    return seal_of({"past": past(run, store), "losses": [each for each in losses if each[0] < step]})
+        return _digest(past(run, store), step, path)
+    return _digest(past(run, store), step, path, at.st_mtime_ns, at.st_size, at.st_ino)
+
+
+@lru_cache(maxsize=1024)  # a plan asks of each branch, and some trunks have dozens
+def _digest(past: str, step: int, metrics: Path, *written: int) -> str:
+    losses = _losses(metrics, *written) if written else ()
+    return seal_of({"past": past, "losses": [each for each in losses if each[0] < step]})
 
 
 @lru_cache(maxsize=256)

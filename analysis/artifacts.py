@@ -99,7 +99,8 @@ class Artifact:
 
     def measured_runs(self, scale: Scale) -> list[str]:
         """The ids of the runs whose training a measurement is of."""
-        return [spec.id for spec in self.module.measured_runs(scale)]
+        with self.blamed():
+            return [spec.id for spec in self.module.measured_runs(scale)]
 
     def tabulate(self, results: "Results") -> "pd.DataFrame":
         """The long table (`tables.COLUMNS`) of what its runs came to: all that it shows and judges."""

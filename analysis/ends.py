@@ -53,10 +53,13 @@ class End:
         return cls(values, values[0], None if sigma is None else 2 * sigma)
 
 
-def draw_ends(axes: "Axes", rows: "pd.DataFrame", panel: str, marks: Mapping[str, Mark]) -> None:
-    """Each seed a dot, the mean with its interval, a group's means joined; a level is a band across."""
-    ends = _ends(rows, panel, marks)
-    there = list(ends)
+def draw_ends(axes: "Axes", rows: "pd.DataFrame", panel: str, marks: Mapping[str, Mark]) -> list[str]:
+    """Each seed a dot, the mean with its interval, a group's means joined; a level is a band across.
+
+    Returns the series whose mean end is shown at the edge.
+    """
+    there = [name for name in marks if name in set(rows["series"])]
+    ends = {name: End.of(list(final(rows, panel, name).values()), marks[name].sigma) for name in there}
     places = list(dict.fromkeys(marks[name].place for name in marks if marks[name].place))
     groups = list(dict.fromkeys(marks[name].group for name in there if marks[name].place))
     top = _top(ends, marks)
@@ -75,18 +78,7 @@ def draw_ends(axes: "Axes", rows: "pd.DataFrame", panel: str, marks: Mapping[str
     axes.set_xticks(range(len(places)), places)
     axes.set_xlim(-0.6, len(places) - 0.4)
     _fit(axes, list(ends.values()), top)
-
-
-def outliers(rows: "pd.DataFrame", panel: str, marks: Mapping[str, Mark]) -> list[str]:
-    """The series whose mean end is shown at the edge."""
-    ends = _ends(rows, panel, marks)
-    top = _top(ends, marks)
     return [name for name, end in ends.items() if end.middle > top]
-
-
-def _ends(rows: "pd.DataFrame", panel: str, marks: Mapping[str, Mark]) -> dict[str, End]:
-    there = [name for name in marks if name in set(rows["series"])]
-    return {name: End.of(list(final(rows, panel, name).values()), marks[name].sigma) for name in there}
 
 
 def _top(ends: Mapping[str, End], marks: Mapping[str, Mark]) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis import curves, style
-from analysis.ends import ENDS, Mark, draw_ends, outliers
+from analysis.ends import ENDS, Mark, draw_ends
 from experiments.lines import Line, Looks
 
 if TYPE_CHECKING:
@@ -44,24 +44,23 @@ def draw(
     shown = curves.panels(frame)
     swept = any(line.swept for line in lines)
     by_panel = {panel: [line for line in lines if line.panel == panel] for panel in shown}
+    found = {panel: look_of(own, looks or {}) for panel, own in by_panel.items()}
+    keys = {panel: _keys(own, found[panel]) for panel, own in by_panel.items()} if swept else {}
     # With the band of the noise, where nothing is swept.
-    entries = max(len(_keys(own, look_of(own))) if swept else len(own) + 1 for own in by_panel.values())
+    entries = max(map(len, keys.values())) if swept else 1 + max(map(len, by_panel.values()))
     figure, upper, lower = _grid(len(shown), swept, _legend_height(entries, columns))
     for i, (axes, panel) in enumerate(zip(upper, shown, strict=True)):
         own = by_panel[panel]
-        found = look_of(own)
-        found |= {name: look for name, look in (looks or {}).items() if name in found}
         rows = frame[frame["panel"] == panel]
-        noise = frame.attrs.get("noise")
-        marks = _marks(own, found, noise) if swept else {}
-        beyond = outliers(rows, panel, marks)
-        curves.draw_panel(axes, rows, found, titles[panel], tail=tail, beyond=beyond)
+        noise, beyond = frame.attrs.get("noise"), []
+        if swept:
+            beyond = draw_ends(lower[i], rows, panel, _marks(own, found[panel], noise))
+            lower[i].set_xlabel(next(iter(next(line.swept for line in own if line.swept))))
+        curves.draw_panel(axes, rows, found[panel], titles[panel], tail=tail, beyond=beyond)
         if zoomed:
             axes.set_xlim(left=tail * rows["x"].max())
         if swept:
-            _name_strokes(axes, _keys(own, found), columns if len(shown) == 1 else None)
-            draw_ends(lower[i], rows, panel, marks)
-            lower[i].set_xlabel(next(iter(next(line.swept for line in own if line.swept))))
+            _name_strokes(axes, keys[panel], columns if len(shown) == 1 else None)
         else:
             _draw_noise(axes, rows, own[0], noise)
             curves.legend_below(axes, columns)
@@ -71,8 +70,8 @@ def draw(
     return figure
 
 
-def look_of(lines: Sequence[Line]) -> dict[str, Mapping[str, Any]]:
-    """Label → line properties, in one panel.
+def look_of(lines: Sequence[Line], others: Looks) -> dict[str, Mapping[str, Any]]:
+    """Label → line properties, in one panel; those of `others` as they say.
 
     AdamW is dashed in its own colour; of the others the first thing swept is a ramp of colours, the second
     the line style.
@@ -88,7 +87,7 @@ def look_of(lines: Sequence[Line]) -> dict[str, Mapping[str, Any]]:
         found[line.label] = {"color": colour, "linestyle": stroke, "linewidth": 1.1}
     if len(swept) < len(lines):
         found["AdamW"] = {"color": style.colour("AdamW"), "linestyle": "--"}
-    return found
+    return found | {label: look for label, look in others.items() if label in found}
 
 
 def _values(lines: Sequence[Line], factor: int) -> list[str]:

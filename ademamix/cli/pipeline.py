@@ -219,8 +219,7 @@ def measure(
         path = store.measurement_path(figure.name, at.name)
         if not figure.measured:
             continue
-        with figure.blamed():
-            runs = figure.measured_runs(at)
+        runs = figure.measured_runs(at)
         if not path.exists() or read_measurement(path).get("runs") != runs:
             on = devices(at, 1, device)[0]
             store.open()

@@ -167,7 +167,7 @@ def run(
             if not asked:
                 raise UserError(f"no run of these figures has an id beginning with {' or '.join(only)}")
         store, data = launching.places(runs, data)
-    planned = entries(asked, everything, store)
+        planned = entries(asked, everything, store)
     if launching.dry_run:
         rehearse(planned, at, store, data, launching.launcher(at))
         return
@@ -175,9 +175,11 @@ def run(
     while True:
         undone = _undone(planned)
         code = train(planned, at, store, data, lambda: launching.launcher(at), repeat_data)
+        if code or not undone:
+            break
         tried |= undone
         planned = entries(asked, everything, store)
-        if code or _undone(planned) <= tried:
+        if _undone(planned) <= tried:
             break  # else a trunk was trained anew, and takes branches along that were done
     if not until:  # cut short, branches do not show what they will need
         prune({**everything, **wanted_runs([], at)[1]}, store)
@@ -380,12 +382,13 @@ def import_records(scale_name: str | None, source: Path | None, runs: Path) -> N
         where = ", ".join(map(str, folders)) or checkout() / "figures" / (scale_name or "*") / "records"
         raise UserError(f"no records in {where}; name another folder with --from DIR")
     # Trunks and branches come in any order: what did not follow before may do so now.
-    lost = {run.id for run in astray(store)}
-    for path in (path for path in read if path.name.partition(".")[0] in lost):
-        load_record(path, store)
+    if lost := {run.id for run in astray(store)}:
+        for path in (path for path in read if path.name.partition(".")[0] in lost):
+            load_record(path, store)
+        lost = {run.id for run in astray(store)}
     for note in elsewhere(store.run(path.name.partition(".")[0]) for path in read):
         click.echo(note, err=True)
-    if lost := {run.id for run in astray(store)}:
+    if lost:
         click.echo(
             f"{len(lost)} runs in {store.root} are branches of another training of their trunk than the one "
             f"there, such as {min(lost)}: figures that show them train them again; or delete the folders of "
