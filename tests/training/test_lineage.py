@@ -25,6 +25,7 @@ class World:
 
     def __init__(self, root: Path, data_root: Path, trunk: RunSpec, *branches: RunSpec) -> None:
         self.store, self.data_root = Store(root), data_root
+        self.trunk, self.branches = trunk, branches
         self.store.open()
         needs = [Need(trunk, 60, keep=frozenset({20, 60}))]
         needs += [Need(branch, 60, keep=frozenset({40, 60}), observe=AT_THE_END) for branch in branches]
@@ -42,6 +43,14 @@ class World:
 
     def run(self, spec: RunSpec) -> Run:
         return self.store.run(spec.id)
+
+
+@pytest.fixture
+def trained(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> World:
+    """A trunk and a branch that are done."""
+    world = World(tmp_path, data_root, ademamix_spec, ademamix_spec.branch(20))
+    world.train()
+    return world
 
 
 def train_anew(run: Run) -> None:
@@ -126,41 +135,28 @@ def test_a_trunk_that_goes_on_keeps_what_later_branches_start_from(
     assert run.checkpoint_steps() == {20}
 
 
-def test_nothing_is_drawn_of_a_branch_and_another_training(
-    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
-) -> None:
-    branch = ademamix_spec.branch(20)
-    world = World(tmp_path, data_root, ademamix_spec, branch)
-    world.train()
-    curve = Results(scale("smoke"), world.store).curve(branch, VALIDATION, 60)
+def test_nothing_is_drawn_of_a_branch_and_another_training(trained: World) -> None:
+    curve = Results(scale("smoke"), trained.store).curve(trained.branches[0], VALIDATION, 60)
     assert [step for step, _ in curve] == [60]
-    train_anew(world.run(ademamix_spec))
+    train_anew(trained.run(trained.trunk))
     with pytest.raises(UserError, match="branch of another training of its trunk"):
-        Results(scale("smoke"), world.store).curve(branch, VALIDATION, 60)
+        Results(scale("smoke"), trained.store).curve(trained.branches[0], VALIDATION, 60)
 
 
-def test_a_damaged_trunk_is_no_other_training(
-    tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun
-) -> None:
-    branch = ademamix_spec.branch(20)
-    world = World(tmp_path, data_root, ademamix_spec, branch)
-    world.train()
-    path = world.run(ademamix_spec).metrics_path
+def test_a_damaged_trunk_is_no_other_training(trained: World) -> None:
+    path = trained.run(trained.trunk).metrics_path
     path.write_text(path.read_text().replace("3.", "2.", 1))
     with pytest.raises(UserError, match="is not as it was written"):
-        world.undone()
+        trained.undone()
 
 
-def test_without_a_note_nothing_is_known(tmp_path: Path, data_root: Path, ademamix_spec: LanguageRun) -> None:
+def test_without_a_note_nothing_is_known(trained: World) -> None:
     """As of runs from before there were notes: their seals still hold."""
-    branch = ademamix_spec.branch(20)
-    world = World(tmp_path, data_root, ademamix_spec, branch)
-    world.train()
-    run = world.run(branch)
+    run = trained.run(trained.branches[0])
     outcome = run.outcome()
     assert outcome
     run.finish(replace(outcome, past=""))
     assert "past" not in (run.folder / "outcome.json").read_text()
-    train_anew(world.run(ademamix_spec))
+    train_anew(trained.run(trained.trunk))
     assert run.complete()[0].past == ""
-    assert follows(branch, run.complete()[0], world.store)
+    assert follows(trained.branches[0], run.complete()[0], trained.store)
