@@ -10,7 +10,7 @@ from analysis.claims import Claim, Effect, beats, final, lower, rankings
 from analysis.curves import thousands
 from experiments import line_drawing, lines
 from experiments.fig05_26_switching.runs import LENGTH, SIZE, switched
-from experiments.lines import Line, SeedsOf
+from experiments.lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,19 +35,18 @@ def name_of(step: int) -> str:
     return f"AdEMAMix from {thousands(step)}"
 
 
-def _switched(panel: str, step: int, seeds: SeedsOf) -> Line:
+def _switched(panel: str, step: int) -> Line:
     paper = switched(run(SIZES[panel], ADAMW, LENGTHS[panel]), step, ALPHAS[panel])
     swept = {"switched at": thousands(step)}
-    return Line(panel, name_of(step), paper, LENGTHS[panel], seeds, swept=swept)
+    return Line(panel, name_of(step), paper, LENGTHS[panel], "headline", swept=swept)
 
 
 def _lines(panel: str) -> list[Line]:
     size, length, steps = SIZES[panel], LENGTHS[panel], SWITCHES[panel]
-    seeds: SeedsOf = "headline" if panel == "b" else "sweep"
     return [
-        Line(panel, "AdamW", run(size, ADAMW, length), length, seeds, beside=steps),
-        Line(panel, FROM_SCRATCH, run(size, ADEMAMIX, length), length, seeds),
-        *(_switched(panel, step, seeds) for step in steps),
+        Line(panel, "AdamW", run(size, ADAMW, length), length, "headline", beside=steps),
+        Line(panel, FROM_SCRATCH, run(size, ADEMAMIX, length), length, "headline"),
+        *(_switched(panel, step) for step in steps),
     ]
 
 
