@@ -74,7 +74,9 @@ class Scale(Frozen):
 
     Attributes:
         order: scales are listed by it, smallest first.
-        like: the scale that it is a variant of: figures do as much as at that one.
+        like: the scale that it is a variant of: what its own file does not state is that one's.
+        check: the numbers of the figures that it repeats, alone, on seeds that nothing was chosen by. Its
+            verdicts stand beside the others in docs/results.md, and count nowhere. Empty: not a check.
         judges: whether its verdicts count; `smoke` only shows that everything works.
         strict: whether values of one figure that become one at this scale are refused.
         horizon: updates that stand for 256k of the paper.
@@ -88,6 +90,7 @@ class Scale(Frozen):
     name: str
     order: int
     like: str = ""
+    check: tuple[int, ...] = ()
     judges: bool = True
     strict: bool = True
     horizon: Steps
@@ -285,8 +288,8 @@ def _of_checkout(name: str) -> Path:
 
 
 def read_scale(path: Path) -> Scale:
-    """A scale from its YAML file, named after it."""
-    data = {"name": path.stem, **read_yaml(path)}
+    """A scale from its YAML file, named after it, completed by the scale that it is `like`."""
+    data = {"name": path.stem, **_stated(path)}
     try:
         found = Scale.model_validate(data)
         for part, names in (("models", found.models), ("data", found.data), ("lr", found.lr)):
@@ -297,6 +300,21 @@ def read_scale(path: Path) -> Scale:
         return found
     except ValidationError as error:
         raise user_error(error, Scale, data, str(path)) from None
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    """What the file of a scale states, completed from that of the scale it is `like`."""
+    own = read_yaml(path)
+    if not own.get("like"):
+        return own
+    base = _of_checkout(own["like"])
+    if not base.is_file():
+        names = [other.stem for other in base.parent.glob("*.yaml")]
+        raise UserError(f"{path}: like: unknown scale '{own['like']}'{did_you_mean(own['like'], names)}")
+    of_base = read_yaml(base)
+    if of_base.get("like"):
+        raise UserError(f"{path}: {own['like']} is itself like {of_base['like']}; name that one")
+    return {**of_base, **own}
 
 
 def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:

@@ -1,6 +1,7 @@
 """The generated pages, from the registry and claims.json: status, verdicts, gallery, report."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
     """Write what is stale, or only say so when `check`. Returns the names of the stale files."""
     from analysis.report.write import report_pages  # which reads its verdicts with this module
 
-    verdicts = read_verdicts(root / "figures")
+    verdicts, again = read_verdicts(root / "figures"), _verdicts(root / "figures", checks())
     readme = root / "README.md"
     front = in_page(readme, "status", status_table(verdicts, contents, root))
     benchmark = optimizer_benchmark(root / "benchmarks" / "results")
     texts = {
         readme: in_page(readme, "optimizer benchmark", benchmark, front),
-        root / "docs" / "results.md": results_page(verdicts, contents),
+        root / "docs" / "results.md": results_page(verdicts | again, contents),
         root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
         root / "figures" / "claims.schema.json": json_schema(),
         **report_pages(contents, root, root / "figures"),
@@ -69,13 +70,22 @@ def between_marks(text: str, name: str, content: str) -> str:
 
 
 def read_verdicts(folder: Path) -> Verdicts:
-    """The verdicts of all scales."""
-    return {scale: read_claims(folder / scale / "claims.json") for scale in ("exact", *shown())}
+    """The verdicts of all scales whose results count."""
+    return _verdicts(folder, shown())
+
+
+def _verdicts(folder: Path, of_scales: Iterable[str]) -> Verdicts:
+    return {scale: read_claims(folder / scale / "claims.json") for scale in ("exact", *of_scales)}
 
 
 def shown() -> list[str]:
     """The scales whose results count, smallest first."""
-    return [name for name, scale in scales().items() if scale.judges]
+    return [name for name, scale in scales().items() if scale.judges and not scale.check]
+
+
+def checks() -> list[str]:
+    """The scales that repeat another one on other seeds."""
+    return [name for name, scale in scales().items() if scale.judges and scale.check]
 
 
 def status_table(verdicts: Verdicts, contents: Contents, root: Path) -> str:
@@ -217,7 +227,11 @@ def _anchor(scale: str, name: str) -> str:
 
 
 def _heading(scale: str) -> str:
-    return "Exact and toy figures" if scale == "exact" else f"Scale `{scale}`"
+    if scale == "exact":
+        return "Exact and toy figures"
+    if scales()[scale].check:
+        return f"Scale `{scales()[scale].like}` again, on other seeds (`{scale}`)"
+    return f"Scale `{scale}`"
 
 
 class ArtifactPages:

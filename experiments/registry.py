@@ -99,10 +99,19 @@ def artifacts() -> list[Artifact]:
     return contents().artifacts
 
 
+def of_scale(scale: Scale) -> list[Artifact]:
+    """All artifacts; of a scale that is a check, the figures that it repeats."""
+    return [
+        artifact
+        for artifact in artifacts()
+        if not scale.check or (isinstance(artifact, Figure) and artifact.number in scale.check)
+    ]
+
+
 def needs_of_all(scale: Scale) -> dict[str, list[Need]]:
-    """The needs of all artifacts, but for those whose module is wrong: `problems` has these then."""
+    """The needs of all of a scale, but for artifacts whose module is wrong: `problems` has these then."""
     found: dict[str, list[Need]] = {}
-    for artifact in artifacts():
+    for artifact in of_scale(scale):
         try:
             for name, own in needs([artifact], scale).items():
                 found.setdefault(name, []).extend(own)

@@ -19,7 +19,7 @@ from ademamix.schedules import Constant, LinearDecay
 from ademamix.spec import RunSpec
 from ademamix.tasks import LanguageRun, VisionRun
 
-ALL = ("smoke", "cpu", "gpu", "paper")
+ALL = ("smoke", "cpu", "gpu", "paper", "cpu-again")
 
 
 def test_the_scales_there_are() -> None:

@@ -222,12 +222,22 @@ def _named(names: tuple[str, ...]) -> list[Figure]:
     return [figure for word in dict.fromkeys(words) for figure in registry.named(word)]
 
 
-def chosen(figures: tuple[str, ...], tables: tuple[str, ...]) -> list[Artifact]:
-    """The named figures and tables; without names, all figures and the tables of trained models."""
+def chosen(figures: tuple[str, ...], tables: tuple[str, ...], at: Scale) -> list[Artifact]:
+    """The named figures and tables; without names, all figures and the tables of trained models.
+
+    Raises:
+        UserError: there is none of that name, or the scale is a check that does not repeat it.
+    """
+    there = registry.of_scale(at)
     if not figures and not tables:
-        trained = (table for table in registry.tables().values() if table.trains)
-        return [*registry.figures().values(), *trained]
-    return [*_named(figures), *map(registry.named_table, tables)]
+        return [artifact for artifact in there if artifact.trains or isinstance(artifact, Figure)]
+    found: list[Artifact] = [*_named(figures), *map(registry.named_table, tables)]
+    for artifact in found:
+        if artifact.whole not in there:
+            repeated = ", ".join(map(str, at.check))
+            raise UserError(f"scale {at.name} repeats only figure {repeated} of {at.like}; to have it repeat "
+                            f"another: check in configs/scales/{at.name}.yaml")  # fmt: skip
+    return found
 
 
 def settled(artifacts: Sequence[Artifact], at: Scale, named: bool) -> list[Artifact]:

@@ -94,7 +94,7 @@ def plan(
       ademamix plan --figure 1 --figure 12 --json
     """
     at = chosen_scale(scale_name, seeds)
-    artifacts = chosen(names, tables)
+    artifacts = chosen(names, tables, at)
     if settings:
         artifacts = changeable(artifacts, bool(names or tables))
     planned = entries(*wanted_runs(artifacts, at, settings), Store(runs))
@@ -150,7 +150,7 @@ def run(
     from ademamix.cli.pipeline import measure, produce, prune, rehearse, train
 
     at = chosen_scale(scale_name, seeds)
-    artifacts = chosen(names, tables)
+    artifacts = chosen(names, tables, at)
     if settings:
         artifacts = changeable(artifacts, bool(names or tables))
     if not out and not launching.dry_run:
@@ -341,7 +341,7 @@ def export_records(scale_name: str, out: Path | None, runs: Path) -> None:
     """
     at, store = scale(scale_name), Store(runs)
     folder = (out or checkout() / "figures") / at.name / "records"
-    planned = entries(*wanted_runs(registry.artifacts(), at), store)
+    planned = entries(*wanted_runs(registry.of_scale(at), at), store)
     complete = [store.run(entry.wanted.spec.id) for entry in planned if entry.done]
     for run in complete:
         export(run, folder)
