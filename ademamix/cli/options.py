@@ -222,6 +222,11 @@ def _named(names: tuple[str, ...]) -> list[Figure]:
     return [figure for word in dict.fromkeys(words) for figure in registry.named(word)]
 
 
+def called(figures: tuple[str, ...], tables: tuple[str, ...]) -> list[Artifact]:
+    """The named figures and tables."""
+    return [*_named(figures), *map(registry.named_table, tables)]
+
+
 def chosen(figures: tuple[str, ...], tables: tuple[str, ...], at: Scale) -> list[Artifact]:
     """The named figures and tables; without names, all figures and the tables of trained models.
 
@@ -231,7 +236,7 @@ def chosen(figures: tuple[str, ...], tables: tuple[str, ...], at: Scale) -> list
     there = registry.of_scale(at)
     if not figures and not tables:
         return [artifact for artifact in there if artifact.trains or isinstance(artifact, Figure)]
-    found: list[Artifact] = [*_named(figures), *map(registry.named_table, tables)]
+    found = called(figures, tables)
     for artifact in found:
         if artifact.whole not in there:
             repeated = ", ".join(map(str, at.check))

@@ -15,6 +15,7 @@ from ademamix.cli.options import (
     Folder,
     Verbs,
     changes_options,
+    called,
     chosen,
     chosen_figures,
     chosen_scale,
@@ -278,7 +279,7 @@ def claims(
     from analysis.judge import folders, refuse_without_tables, rejudge
 
     named, root = bool(names or tables), checkout() / "figures"
-    artifacts = chosen(names, tables) if named else registry.artifacts()
+    artifacts = called(names, tables) if named else registry.artifacts()
     refuse_without_tables(artifacts, scale_name, root, named)
     failed = 0
     for verdicts in rejudge(artifacts, scale_name, root, out):
