@@ -14,8 +14,8 @@ from ademamix.cli.launching import Launching, launcher_options
 from ademamix.cli.options import (
     Folder,
     Verbs,
-    changes_options,
     called,
+    changes_options,
     chosen,
     chosen_figures,
     chosen_scale,
