@@ -305,6 +305,8 @@ def read_scale(path: Path) -> Scale:
 def _stated(path: Path) -> dict[str, Any]:
     """What the file of a scale states, completed from that of the scale it is `like`."""
     own = read_yaml(path)
+    if "name" in own:
+        raise UserError(f"{path}: a scale is named after its file; leave out 'name'")
     if not own.get("like"):
         return own
     base = _of_checkout(own["like"])

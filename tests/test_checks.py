@@ -28,6 +28,13 @@ def test_like_names_a_scale_that_is_like_no_other(tmp_path: Path) -> None:
         read_scale(path)
 
 
+def test_a_scale_is_named_after_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("like: cpu\nname: yours\n")
+    with pytest.raises(UserError, match="named after its file; leave out 'name'"):
+        read_scale(path)
+
+
 def test_a_check_is_the_same_runs_three_seeds_further_on() -> None:
     (figure,) = registry.named("1")
     first, again = (figure.needs(scale(name)) for name in ("cpu", "cpu-again"))
