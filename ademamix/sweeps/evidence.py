@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
-from ademamix.scale import Scale
+from ademamix.scale import Scale, scales
 from ademamix.store import Store
 from ademamix.sweeps.axes import text
 from ademamix.sweeps.outcomes import loss
@@ -28,12 +28,13 @@ def append(space: Space, store: Store, points: Sequence[Point], path: Path) -> i
     """Append a row for every finished trial that is not there yet; returns how many.
 
     Raises:
-        UserError: a seed is one that figures report.
+        UserError: a seed is one that figures report, here or in a check of the scale.
     """
-    reported = {*space.scale.seeds.headline, *space.scale.seeds.sweep} & {*space.seeds}
-    if reported:
+    checks = [other for other in scales().values() if other.check and other.like == space.scale.name]
+    reported = {seed for one in (space.scale, *checks) for seed in (*one.seeds.headline, *one.seeds.sweep)}
+    if taken := reported & {*space.seeds}:
         raise UserError(
-            f"figures report seed {min(reported)}; evidence is of others, such as "
+            f"figures report seed {min(taken)}; evidence is of others, such as "
             f"--seeds {','.join(map(str, space.scale.seeds.tuning))}"
         )
     there = list(csv.reader(path.open())) if path.exists() else [FIELDS]

@@ -63,7 +63,9 @@ def test_trials_are_appended_once_in_the_scales_own_numbers(tmp_path: Path) -> N
         assert spec.optimizer.lr == 6 * point[0]  # type: ignore[operator]
 
 
-def test_seeds_that_figures_report_are_no_evidence(tmp_path: Path) -> None:
-    found = made("optimizer.lr=1e-3", seeds=(1,))
-    with pytest.raises(UserError, match="figures report seed 1"):
+@pytest.mark.parametrize(("name", "seed"), [("smoke", 1), ("cpu", 2), ("cpu", 4)])
+def test_seeds_that_figures_report_are_no_evidence(tmp_path: Path, name: str, seed: int) -> None:
+    """Nor are those of a check."""
+    found = made("optimizer.lr=1e-3", seeds=(seed,), at=name)
+    with pytest.raises(UserError, match=f"figures report seed {seed}"):
         evidence.append(found, Store(tmp_path), found.grid or [], tmp_path / "x.csv")

@@ -19,9 +19,9 @@ GRID = ("optimizer.alpha=1,2,4,8", "optimizer.lr=1e-3,2e-3,4e-3")
 DRAWN = ("optimizer.alpha=1,2,4,8", "optimizer.lr=log(1e-4,1e-1)")
 
 
-def made(*settings: str, **fields: object) -> Space:
+def made(*settings: str, at: str = "smoke", **fields: object) -> Space:
     given = {"name": "mine", "size": "110M", "optimizer": "ademamix", **fields}
-    return space(from_flags(settings, **given), scale("smoke"))
+    return space(from_flags(settings, **given), scale(at))
 
 
 def bowl(spec: RunSpec, step: int) -> float:
