@@ -83,9 +83,12 @@ def saved(drawing: "Drawing", stem: Path, words: str = "") -> list[Path]:
         _sign(drawing, words)
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
-    for path, metadata in zip(paths, FORMATS.values(), strict=True):
-        drawing.savefig(path, metadata=metadata)
-        drawing.set_layout_engine("none")  # laid out once, which takes as long as drawing: all formats alike
+    with plt.rc_context({"figure.constrained_layout.use": False}):  # so that None is none
+        for path, metadata in zip(paths, FORMATS.values(), strict=True):
+            drawing.savefig(path, metadata=metadata)
+            # Laid out once, which takes as long as drawing, and all formats alike. After "none" every format
+            # would still be drawn twice, once without an output.
+            drawing.set_layout_engine(None)
     plt.close(drawing)
     return paths
 
