@@ -18,12 +18,12 @@ from pydantic import BeforeValidator, Field, ValidationError
 from ademamix.checkout import checkout
 from ademamix.data.sets import DataConfig
 from ademamix.errors import UserError, did_you_mean
-from ademamix.files import read_yaml
 from ademamix.models import ModelConfig
 from ademamix.optim.schedules import beta_of_half_life, half_life
 from ademamix.paper.runs import PaperFork, PaperRun, setups
 from ademamix.paper.setups import PAPER_HORIZON
 from ademamix.quantities import ValidationLoss
+from ademamix.scale_file import stated
 from ademamix.spec import Fork, RunSpec
 from ademamix.tasks.vision import Augmentation
 from ademamix.values import Frozen, NonNegative, Positive, Role, Steps, UnknownVariant, marks, user_error
@@ -74,9 +74,9 @@ class Scale(Frozen):
 
     Attributes:
         order: scales are listed by it, smallest first.
-        like: the scale that it is a variant of: what its own file does not state is that one's.
+        like: the scale that it is a variant of: what its own file leaves out is that one's (`scale_file`).
         check: the numbers of the figures that it repeats, alone, on seeds that nothing was chosen by. Its
-            verdicts stand beside the others in docs/results.md, and count nowhere. Empty: not a check.
+            verdicts stand beside the others in docs/results.md, and in no total. Empty: not a check.
         judges: whether its verdicts count; `smoke` only shows that everything works.
         strict: whether values of one figure that become one at this scale are refused.
         horizon: updates that stand for 256k of the paper.
@@ -263,7 +263,7 @@ def _here(stated: str) -> DataConfig:
 def scales() -> dict[str, Scale]:
     """All scales by name, smallest first."""
     found = map(read_scale, _of_checkout("*").parent.glob("*.yaml"))
-    return {scale.name: scale for scale in sorted(found, key=lambda scale: scale.order)}
+    return {scale.name: scale for scale in sorted(found, key=lambda scale: (scale.order, scale.name))}
 
 
 def scale(name: str) -> Scale:
@@ -289,7 +289,7 @@ def _of_checkout(name: str) -> Path:
 
 def read_scale(path: Path) -> Scale:
     """A scale from its YAML file, named after it, completed by the scale that it is `like`."""
-    data = {"name": path.stem, **_stated(path)}
+    data = {"name": path.stem, **stated(path, _of_checkout("").parent)}
     try:
         found = Scale.model_validate(data)
         for part, names in (("models", found.models), ("data", found.data), ("lr", found.lr)):
@@ -297,26 +297,27 @@ def read_scale(path: Path) -> Scale:
                 raise UserError(f"{path}: {part}: unknown set-up '{name}'{did_you_mean(name, setups())}")
         for name in found.tasks.keys() - RunSpec.MEMBERS.keys():
             raise UserError(f"{path}: tasks: unknown task '{name}'{did_you_mean(name, RunSpec.MEMBERS)}")
+        if found.check:
+            _refuse_known_seeds(found, path)
         return found
     except ValidationError as error:
         raise user_error(error, Scale, data, str(path)) from None
 
 
-def _stated(path: Path) -> dict[str, Any]:
-    """What the file of a scale states, completed from that of the scale it is `like`."""
-    own = read_yaml(path)
-    if "name" in own:
-        raise UserError(f"{path}: a scale is named after its file; leave out 'name'")
-    if not own.get("like"):
-        return own
-    base = _of_checkout(own["like"])
-    if not base.is_file():
-        names = [other.stem for other in base.parent.glob("*.yaml")]
-        raise UserError(f"{path}: like: unknown scale '{own['like']}'{did_you_mean(own['like'], names)}")
-    of_base = read_yaml(base)
-    if of_base.get("like"):
-        raise UserError(f"{path}: {own['like']} is itself like {of_base['like']}; name that one")
-    return {**of_base, **own}
+def _refuse_known_seeds(check: Scale, path: Path) -> None:
+    """Raise UserError where a check has seeds that the scale it repeats has used."""
+    base = read_scale(_of_checkout(check.like)).seeds
+    known = {*base.headline, *base.sweep, *base.tuning} & {*check.seeds.headline, *check.seeds.sweep}
+    if known:
+        raise UserError(f"{path}: {check.like} has used seed {min(known)}; give a check other headline and "
+                        "sweep seeds")  # fmt: skip
+
+
+def reported_seeds(scale: Scale) -> frozenset[int]:
+    """The seeds that figures report: those of the scale, and of its family: all that are like the same one."""
+    root = scale.like or scale.name
+    family = [scale, *(other for other in scales().values() if root in (other.name, other.like))]
+    return frozenset(seed for one in family for seed in (*one.seeds.headline, *one.seeds.sweep))
 
 
 def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:

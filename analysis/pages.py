@@ -1,7 +1,6 @@
 """The generated pages, from the registry and claims.json: status, verdicts, gallery, report."""
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,14 @@ def write_pages(root: Path, contents: Contents, check: bool = False) -> list[str
     """Write what is stale, or only say so when `check`. Returns the names of the stale files."""
     from analysis.report.write import report_pages  # which reads its verdicts with this module
 
-    verdicts, again = read_verdicts(root / "figures"), _verdicts(root / "figures", checks())
+    verdicts = read_verdicts(root / "figures")
+    with_checks = verdicts | {name: read_claims(root / "figures" / name / "claims.json") for name in checks()}
     readme = root / "README.md"
     front = in_page(readme, "status", status_table(verdicts, contents, root))
     benchmark = optimizer_benchmark(root / "benchmarks" / "results")
     texts = {
         readme: in_page(readme, "optimizer benchmark", benchmark, front),
-        root / "docs" / "results.md": results_page(verdicts | again, contents),
+        root / "docs" / "results.md": results_page(with_checks, contents),
         root / "docs" / "gallery.md": gallery_page(root / "figures", contents),
         root / "figures" / "claims.schema.json": json_schema(),
         **report_pages(contents, root, root / "figures"),
@@ -71,11 +71,7 @@ def between_marks(text: str, name: str, content: str) -> str:
 
 def read_verdicts(folder: Path) -> Verdicts:
     """The verdicts of all scales whose results count."""
-    return _verdicts(folder, shown())
-
-
-def _verdicts(folder: Path, of_scales: Iterable[str]) -> Verdicts:
-    return {scale: read_claims(folder / scale / "claims.json") for scale in ("exact", *of_scales)}
+    return {scale: read_claims(folder / scale / "claims.json") for scale in ("exact", *shown())}
 
 
 def shown() -> list[str]:
@@ -182,7 +178,7 @@ def results_page(verdicts: Verdicts, contents: Contents) -> str:
             raise UserError(
                 f"claims.json of {scale} has {min(unknown)}, which is not defined; run 'make claims'"
             )
-        text += f"\n## {_heading(scale)}\n"
+        text += f"\n## {_heading(scale)}\n{_note(scale)}"
         for name, entry in by_figure.items():
             text += f"\n### {_anchor(scale, name)}{titles[name]}\n\n"
             if entry["noise"]:
@@ -198,7 +194,7 @@ def gallery_page(folder: Path, contents: Contents) -> str:
     text += "Beside each png lie a pdf, an svg and the csv it was drawn from.\n"
     drawn = {
         scale: [f for f in contents.figures.values() if (folder / scale / f"{f.name}.png").exists()]
-        for scale in ("exact", *shown())
+        for scale in ("exact", *shown(), *checks())
     }
     text += _contents({scale: [f.name for f in there] for scale, there in drawn.items()}, contents)
     for scale, there in drawn.items():
@@ -232,6 +228,19 @@ def _heading(scale: str) -> str:
     if scales()[scale].check:
         return f"Scale `{scales()[scale].like}` again, on other seeds (`{scale}`)"
     return f"Scale `{scale}`"
+
+
+def _note(scale: str) -> str:
+    """What has to be known of the verdicts of a check."""
+    at = scales().get(scale)
+    if not at or not at.check:
+        return ""
+    seeds = ", ".join(map(str, sorted({*at.seeds.headline, *at.seeds.sweep})))
+    return (
+        f"\nSeeds {seeds}: nothing was tuned, chosen or looked at by them. These verdicts are in no total, "
+        f"and the drawings of `{at.like}` do not show these runs "
+        "([how it was chosen](../configs/scales/README.md)).\n"
+    )
 
 
 class ArtifactPages:

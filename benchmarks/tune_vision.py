@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from ademamix.checkout import checkout
+from ademamix.cli.options import seed_numbers
 from ademamix.cli.pipeline import local
 from ademamix.describe import describe
 from ademamix.launch.progress import RunProgress
@@ -25,6 +26,7 @@ from ademamix.plan import Wanted, entries
 from ademamix.scale import read_scale
 from ademamix.spec import RunSpec, override
 from ademamix.store import Store
+from ademamix.sweeps.evidence import refuse_reported
 from ademamix.tasks.vision import CleanTrainingLoss, TestLoss, Top1
 from ademamix.training.job import job_of
 
@@ -42,18 +44,19 @@ MEASURES = tuple(kind(images=2_000) for kind in (CleanTrainingLoss, TestLoss, To
 @click.option("--setup", required=True)
 @click.option("--optimizer", default="adamw", show_default=True)
 @click.option("--set", "grid", multiple=True, help="KEY=V,V,…; several make a grid.")
-@click.option("--seeds", default="100", help="Figures report seeds 0, 1, 2.")
+@click.option("--seeds", default="100", help="None that figures report.")
 @click.option("--jobs", type=int)
 def main(path: Path, setup: str, optimizer: str, grid: tuple[str, ...], seeds: str, jobs: int | None) -> None:
     """Run the grid and append one row for each trial."""
-    at, store = read_scale(path), Store(checkout() / "runs")
+    at, store, numbers = read_scale(path), Store(checkout() / "runs"), seed_numbers(seeds)
+    refuse_reported(at, numbers)
     store.open()
     paper, until = run(setup, optimizer, vision().steps), at.steps(vision().steps)
     axes = [[f"{axis.partition('=')[0]}={v}" for v in axis.partition("=")[2].split(",")] for axis in grid]
     observe = dict.fromkeys(MEASURES, at.validation_steps(until, often=2))
     trials = {
         (seed, settings): override(at.map(paper, seed), settings)
-        for seed in map(int, seeds.split(","))
+        for seed in numbers
         for settings in itertools.product(*axes)
     }
     wanted = {spec.id: Wanted(spec, until, observe=observe) for spec in trials.values()}

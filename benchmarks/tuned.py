@@ -17,7 +17,8 @@ KINDS = (ADAMW, ADEMAMIX)  # in the order in which they are tuned, with as many 
 def begin(path: Path, like: Path) -> None:
     """Write the scale file `path` as a variant of the scale of `like`, where it is not there yet."""
     if not path.exists():
-        _write(path, {**read_yaml(like), "like": like.stem, "order": 9})
+        of_base = {key: found for key, found in read_yaml(like).items() if key in ("lr", "unsettled")}
+        _write(path, {"like": like.stem, "order": 9, **of_base})
 
 
 def wider(path: Path, size: str, first: Sequence[float]) -> list[float]:

@@ -100,7 +100,13 @@ def artifacts() -> list[Artifact]:
 
 
 def of_scale(scale: Scale) -> list[Artifact]:
-    """All artifacts; of a scale that is a check, the figures that it repeats."""
+    """All artifacts; of a scale that is a check, the figures that it repeats.
+
+    Raises:
+        UserError: the check names a figure that is not there.
+    """
+    if unknown := set(scale.check) - {figure.number for figure in figures().values()}:
+        raise UserError(f"scale {scale.name}: check: there is no figure {min(unknown)}")
     return [
         artifact
         for artifact in artifacts()

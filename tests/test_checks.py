@@ -1,38 +1,76 @@
 """Scales that are like another, and those that repeat it on other seeds as a check."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ademamix.cli.options import chosen, wanted_runs
+from ademamix.cli.options import chosen, chosen_scale, wanted_runs
+from ademamix.cli.runs import Selection
 from ademamix.errors import UserError
-from ademamix.scale import read_scale, scale
+from ademamix.scale import Seeds, read_scale, reported_seeds, scale
 from analysis import pages
+from analysis.verdicts import write_verdicts
 from experiments import registry
+from tests.command_line import cli
+
+Write = Callable[[str], Path]
 
 
-def test_a_scale_like_another_states_only_what_differs(tmp_path: Path) -> None:
-    path = tmp_path / "short.yaml"
-    path.write_text("like: cpu\nhorizon: 8000\nunsettled: {}\n")
-    expected = {"name": "short", "like": "cpu", "horizon": 8000, "unsettled": {}}
-    assert read_scale(path) == scale("cpu").model_copy(update=expected)
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Makes mine.yaml."""
+
+    def written(text: str) -> Path:
+        path = tmp_path / "mine.yaml"
+        path.write_text(text)
+        return path
+
+    return written
 
 
-def test_like_names_a_scale_that_is_like_no_other(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("like: cpo\n")
-    with pytest.raises(UserError, match=r"mine.yaml: like: unknown scale 'cpo' .did you mean 'cpu'"):
-        read_scale(path)
-    path.write_text("like: cpu-again\n")
-    with pytest.raises(UserError, match="cpu-again is itself like cpu; name that one"):
-        read_scale(path)
+def test_a_scale_like_another_states_only_what_differs(write: Write) -> None:
+    cpu = scale("cpu")
+    found = read_scale(write("like: cpu\nhorizon: 8000\nunsettled: {}\n"))
+    expected = {"name": "mine", "like": "cpu", "horizon": 8000, "unsettled": {}}
+    assert found == cpu.model_copy(update=expected)
 
 
-def test_a_scale_is_named_after_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("like: cpu\nname: yours\n")
-    with pytest.raises(UserError, match="named after its file; leave out 'name'"):
-        read_scale(path)
+def test_mappings_are_completed_key_by_key(write: Write) -> None:
+    cpu = scale("cpu")
+    text = "like: cpu\nseeds: {headline: [7]}\nlr: {110M: {adamw: 1.0e-3}}\ntasks: {language: {batch: 8}}\n"
+    found = read_scale(write(text + "models: {110M: {kind: mamba, width: 8, layers: 1, vocabulary: 256}}\n"))
+    assert found.seeds == Seeds(headline=(7,), sweep=cpu.seeds.sweep, tuning=cpu.seeds.tuning)
+    assert found.lr == cpu.lr | {"110M": cpu.lr["110M"] | {"adamw": 1e-3}}
+    assert found.tasks["language"] == cpu.tasks["language"].model_copy(update={"batch": 8})
+    assert found.tasks["vision"] == cpu.tasks["vision"]
+    assert found.models["110M"].kind == "mamba"  # whole: no heads, no positions
+    assert found.models["330M"] == cpu.models["330M"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("like: cpo", "like: unknown scale 'cpo' .did you mean 'cpu'"),
+        ("like: ../scales/cpu", "like: unknown scale"),
+        ("like: [cpu]", "like: unknown scale"),
+        ("like: cpu-again", "cpu-again is itself like cpu; name that one"),
+        ("like: cpu\nname: yours", "named after its file; leave out 'name'"),
+        ("check: [1]\nhorizon: 8", "a check repeats another scale; say which with 'like: NAME'"),
+        ("like: cpu\ncheck: [1]\nhorizon: 8", "a check is cpu on other seeds; leave out 'horizon'"),
+        ("like: cpu\ncheck: [1]", "cpu has used seed 0; give a check other headline and sweep seeds"),
+        ("like: cpu\ncheck: [1]\nseeds: {headline: [5, 100], sweep: [5]}", "cpu has used seed 100"),
+    ],
+)
+def test_what_makes_no_scale_is_one_line(write: Write, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"mine.yaml: .*{message}"):
+        read_scale(write(f"{text}\n"))
+
+
+def test_a_check_of_a_figure_that_is_not_there(write: Write) -> None:
+    at = read_scale(write("like: cpu\ncheck: [99]\nseeds: {headline: [7], sweep: [7]}\n"))
+    with pytest.raises(UserError, match="scale mine: check: there is no figure 99"):
+        chosen((), (), at)
 
 
 def test_a_check_is_the_same_runs_three_seeds_further_on() -> None:
@@ -49,14 +87,35 @@ def test_a_check_repeats_nothing_else() -> None:
     assert [artifact.label for artifact in chosen((), (), at)] == ["Figure 1"]
     asked, everything = wanted_runs(chosen(("1",), (), at), at)
     assert asked == everything  # so nothing is observed of its runs that another figure would show
+    assert {figure for wanted in asked.values() for figure in wanted.figures} == {"1"}
+    known = Selection(scale="cpu-again").known
+    assert known.keys() == asked.keys()
     for names in ((("12",), ()), (("1", "12"), ()), ((), ("7",))):
-        with pytest.raises(UserError, match="cpu-again repeats only figure 1 of cpu"):
+        with pytest.raises(UserError, match="cpu-again repeats only Figure 1 of cpu"):
             chosen(*names, at)
 
 
-def test_the_verdicts_of_a_check_count_nowhere() -> None:
+def test_a_check_has_seeds_of_its_own(tmp_path: Path) -> None:
+    """Other ones would be runs of the scale it repeats, without what that wants of them."""
+    message = "cpu-again is a check, with seeds of its own; take --scale cpu"
+    with pytest.raises(UserError, match=message):
+        chosen_scale("cpu-again", "0,1,2")
+    done = cli("sweep", "plan", "--scale", "cpu-again", "--set", "optimizer.lr=1e-3", "--runs", str(tmp_path))
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+def test_seeds_that_are_reported_anywhere_in_the_family_are_no_evidence(write: Write) -> None:
+    mine = read_scale(write("like: cpu\nseeds: {headline: [7]}\n"))
+    assert reported_seeds(scale("cpu")) == reported_seeds(scale("cpu-again")) == {0, 1, 2, 3, 4, 5}
+    assert reported_seeds(mine) == {0, 1, 2, 3, 4, 5, 7}
+
+
+def test_the_verdicts_of_a_check_are_in_no_total(tmp_path: Path) -> None:
     assert "cpu-again" not in pages.shown()
     assert pages.checks() == ["cpu-again"]
-    judged = {"claims": [], "noise": {}}
+    judged = {"figure": "figure-01", "scale": "cpu-again", "claims": [], "noise": {}}
+    write_verdicts(tmp_path / "cpu-again" / "claims.json", {"figure-01": judged})
+    assert "cpu-again" not in pages.read_verdicts(tmp_path)
     page = pages.results_page({"cpu-again": {"figure-01": judged}}, registry.contents())
-    assert "## Scale `cpu` again, on other seeds (`cpu-again`)" in page
+    assert "## Scale `cpu` again, on other seeds (`cpu-again`)\n\nSeeds 3, 4, 5: nothing was tuned" in page

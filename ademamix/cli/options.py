@@ -239,9 +239,8 @@ def chosen(figures: tuple[str, ...], tables: tuple[str, ...], at: Scale) -> list
     found = called(figures, tables)
     for artifact in found:
         if artifact.whole not in there:
-            repeated = ", ".join(map(str, at.check))
-            raise UserError(f"scale {at.name} repeats only figure {repeated} of {at.like}; to have it repeat "
-                            f"another: check in configs/scales/{at.name}.yaml")  # fmt: skip
+            repeated = " and ".join(f"Figure {number}" for number in at.check)
+            raise UserError(f"scale {at.name} repeats only {repeated} of {at.like}")
     return found
 
 
@@ -269,8 +268,15 @@ def chosen_scale(name: str, seeds: str | None) -> Scale:
     found = scale(name)
     if seeds is None:
         return found
+    refuse_check(found)
     numbers = seed_numbers(seeds)
     return found.model_copy(update={"seeds": Seeds(headline=numbers, sweep=numbers, tuning=numbers)})
+
+
+def refuse_check(at: Scale) -> None:
+    """Raise UserError for a check, whose seeds and runs are its point."""
+    if at.check:
+        raise UserError(f"{at.name} is a check, with seeds of its own; take --scale {at.like}")
 
 
 def seed_numbers(seeds: str) -> tuple[int, ...]:
@@ -289,7 +295,7 @@ def wanted_runs(
     """The runs that `figures` ask for, and those of all defined figures; with overrides, the same."""
     if not settings and until is None:
         everything, asked_for = unite(registry.needs_of_all(at)), {figure.name for figure in figures}
-        others = [a for a in registry.artifacts() if a.trains and a.name not in asked_for]
+        others = [a for a in registry.of_scale(at) if a.trains and a.name not in asked_for]
         return (unite(needs(figures, at)) if others else everything), everything
     for figure in figures:
         refuse_settings(figure, at, settings)

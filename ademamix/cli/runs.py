@@ -33,6 +33,7 @@ from ademamix.store import Row, Run, Store
 from ademamix.units import duration
 from ademamix.values import UnknownKey, canonical
 from analysis.report.seen import Seen, seen
+from experiments import registry
 
 STATES = ("finished", "diverged", "running", "started", "failed", "damaged")
 
@@ -92,8 +93,10 @@ class Selection:
     def known(self) -> dict[str, dict[str, Wanted]]:
         """Run → scale → what its figures want of it."""
         found: dict[str, dict[str, Wanted]] = {}
+        figures = chosen_figures(self.figures)
         for each in [scale(self.scale)] if self.scale else list(scales().values()):
-            for id, wanted in wanted_runs(chosen_figures(self.figures), each)[0].items():
+            there = [figure for figure in figures if figure.whole in registry.of_scale(each)]
+            for id, wanted in wanted_runs(there, each)[0].items():
                 found.setdefault(id, {})[each.name] = wanted
         return found
 

@@ -11,7 +11,15 @@ import click
 
 from ademamix.checkout import checkout
 from ademamix.cli.launching import Launching, launcher_options
-from ademamix.cli.options import data_option, json_option, of_figures, out_option, runs_option, seed_numbers
+from ademamix.cli.options import (
+    data_option,
+    json_option,
+    of_figures,
+    out_option,
+    refuse_check,
+    runs_option,
+    seed_numbers,
+)
 from ademamix.cli.report import plan_json, print_plan
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
@@ -23,6 +31,7 @@ from ademamix.store import Store
 from ademamix.sweeps import definition, evidence, outcomes
 from ademamix.sweeps.controller import Controller
 from ademamix.sweeps.definition import Sweep
+from ademamix.sweeps.evidence import refuse_reported
 from ademamix.sweeps.space import Space, Trial, space
 from ademamix.training.job import Job, job_of
 
@@ -99,6 +108,7 @@ def chosen(source: str | None, scale_name: str, out: Path | None, runs: Path, **
     """What the options of `selection` mean."""
     path = Path(scale_name)
     at = read_scale(path) if path.suffix == ".yaml" and path.exists() else scale(scale_name)
+    refuse_check(at)
     beside = path.parent if path.suffix == ".yaml" else checkout() / "configs" / "scales"
     root = (out or checkout() / "out") / at.name / "sweeps"
     found = space(_sweep(source, root, flags), at)
@@ -137,6 +147,8 @@ def run_sweep(evidence: bool, data: Path, launching: Launching, **selected: Any)
     that follow from what came out, or --wait.
     """
     asked = chosen(**selected)
+    if evidence:
+        refuse_reported(asked.space.scale, asked.space.seeds)
     store, data = launching.places(asked.store.root, data)
     asked = replace(asked, store=store)
     click.echo(_stated(asked.space), err=True)

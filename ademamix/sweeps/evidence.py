@@ -7,13 +7,13 @@ lie beyond what was tried.
 import csv
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ademamix.errors import UserError
 from ademamix.files import write_atomically
-from ademamix.scale import Scale, scales
+from ademamix.scale import Scale, reported_seeds
 from ademamix.store import Store
 from ademamix.sweeps.axes import text
 from ademamix.sweeps.outcomes import loss
@@ -24,19 +24,22 @@ RATE = "optimizer.lr"
 Side = Literal["below", "above"]
 
 
+def refuse_reported(scale: Scale, seeds: Iterable[int]) -> None:
+    """Raise UserError where a seed is one that figures report: trials of it would be no evidence."""
+    if taken := reported_seeds(scale) & {*seeds}:
+        raise UserError(
+            f"figures report seed {min(taken)}; evidence is of others, such as "
+            f"--seeds {','.join(map(str, scale.seeds.tuning))}"
+        )
+
+
 def append(space: Space, store: Store, points: Sequence[Point], path: Path) -> int:
     """Append a row for every finished trial that is not there yet; returns how many.
 
     Raises:
-        UserError: a seed is one that figures report, here or in a check of the scale.
+        UserError: a seed is one that figures report.
     """
-    checks = [other for other in scales().values() if other.check and other.like == space.scale.name]
-    reported = {seed for one in (space.scale, *checks) for seed in (*one.seeds.headline, *one.seeds.sweep)}
-    if taken := reported & {*space.seeds}:
-        raise UserError(
-            f"figures report seed {min(taken)}; evidence is of others, such as "
-            f"--seeds {','.join(map(str, space.scale.seeds.tuning))}"
-        )
+    refuse_reported(space.scale, space.seeds)
     there = list(csv.reader(path.open())) if path.exists() else [FIELDS]
     known = {row[-1] for row in there}
     new = [row for point in points for row in _rows(space, store, point) if row[-1] not in known]
