@@ -314,7 +314,7 @@ def _refuse_known_seeds(check: Scale, path: Path) -> None:
 
 
 def reported_seeds(scale: Scale) -> frozenset[int]:
-    """The seeds that figures report: those of the scale, and of its family: all that are like the same one."""
+    """The seeds that figures report: of the scale and of all that are like the same one."""
     root = scale.like or scale.name
     family = [scale, *(other for other in scales().values() if root in (other.name, other.like))]
     return frozenset(seed for one in family for seed in (*one.seeds.headline, *one.seeds.sweep))
