@@ -10,6 +10,7 @@ from ademamix.scale import Scale
 from ademamix.spec import Need, RunSpec
 from analysis.claims import Claim, Effect
 from analysis.stats import t_interval
+from experiments.dials import dial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,8 @@ HORIZON = 256_000
 OPTIMIZERS = {"AdamW": ADAMW, "AdEMAMix": ADEMAMIX}
 # Size → the paper's overhead, in percent of AdamW's time: 2,379 and 5,421 AdamW iterations.
 PAPER = {"110M": 0.93, "1.3B": 2.1}
-STEPS, ROUNDS = 20, 30  # updates of each optimizer in a round; rounds
+STEPS = 20  # updates of each optimizer in a round
+ROUNDS = dial(__file__, "rounds", default=30)
 
 
 def needs(scale: Scale) -> list[Need]:
@@ -55,7 +57,7 @@ def measure(scale: Scale, data_root: Path, device: str) -> dict[str, Any]:
         for spec in specs.values():
             ensure(spec.data, data_root)
         at = torch.device(device)
-        timing = interleaved(specs, STEPS, ROUNDS, data_root, at, scale.micro_batch)
+        timing = interleaved(specs, STEPS, ROUNDS(scale), data_root, at, scale.micro_batch)
         found["machine"] = timing.machine
         found["sizes"][size] = {
             f"{name} ({timing.implementations[name]})": seconds for name, seconds in timing.seconds.items()
