@@ -204,7 +204,7 @@ def test_ctrl_c_is_answered_at_once(world: World, tmp_path: Path) -> None:
     """Of an update that takes long, as a paper-sized one does on a CPU."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ademamix", "train", "--size", "330M", "--steps", "64", "--scale", "smoke",
-         "--set", "batch=20000", "--jobs", "1", "--runs", str(tmp_path), "--repeat-data"],
+         "--set", "batch=5000", "--jobs", "1", "--runs", str(tmp_path), "--repeat-data"],
         cwd=world.root, stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip

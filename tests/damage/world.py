@@ -96,7 +96,7 @@ class World:
         data.mkdir(exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADEMAMIX_RUNS")}
         self._environment = {**environment, "ADEMAMIX_DATA": str(data), "OMP_NUM_THREADS": "1"}
-        self._command_line = Warm(self.root)
+        self._command_line = Warm(self.root, changing=True)
 
     def __call__(self, *arguments: object) -> Said:
         """`ademamix` with these arguments, in the copy."""
