@@ -1,8 +1,11 @@
-"""What a figure's runs cost, from the committed records."""
+"""What figures' runs cost, from the committed records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 from ademamix.plan import unite
 from ademamix.records import read_record
@@ -10,25 +13,40 @@ from ademamix.scale import scale
 from analysis.artifacts import Artifact, needs
 
 
-def cost_line(artifact: Artifact, at: str, records: Path, users: Mapping[str, Sequence[str]]) -> str:
-    """How many runs, how many of them others use too, and their time; '' without records.
+@dataclass(frozen=True)
+class Costs:
+    """What the runs of figures and tables cost at a scale.
 
-    `users`: run → the figures and tables that use it (`users_of`).
+    Attributes:
+        runs: figure or table → the runs that it needs, trunks of branches too.
+        users: run → how many figures and tables of the paper use it; parts of one figure are one.
     """
-    own = unite(needs([artifact], scale(at)))
-    seconds = [found for id in own if (found := _seconds(records / f"{id}.json.gz")) is not None]
-    if not seconds:
-        return ""
-    shared = sum(len(users[id]) > 1 for id in own)
-    also = f", {shared} of them used by other figures too" if shared else ""
-    missing = len(own) - len(seconds)
-    left = f"; {missing} without a record" if missing else ""
-    return f"Cost: {len(own)} runs{also}{left}; {sum(seconds) / 60:.0f} minutes of one worker.\n\n"
 
+    runs: Mapping[str, frozenset[str]]
+    users: Mapping[str, int]
 
-def users_of(artifacts: Iterable[Artifact], at: str) -> dict[str, tuple[str, ...]]:
-    """Run → the figures and tables that use it."""
-    return {id: w.figures for id, w in unite(needs(artifacts, scale(at))).items()}
+    @classmethod
+    def of(cls, artifacts: Iterable[Artifact], at: str) -> Self:
+        """Of all these at the scale of that name."""
+        runs: dict[str, frozenset[str]] = {}
+        users: dict[str, set[str]] = {}
+        for artifact in artifacts:
+            ((number, own),) = needs([artifact], scale(at)).items()
+            runs[artifact.name] = frozenset(unite({number: own}))
+            users.setdefault(number, set()).update(runs[artifact.name])
+        return cls(runs, Counter(id for own in users.values() for id in own))
+
+    def line(self, artifact: Artifact, records: Path) -> str:
+        """How many runs, how many of them others use too, and their time; '' without records."""
+        own = self.runs[artifact.name]
+        seconds = [found for id in own if (found := _seconds(records / f"{id}.json.gz")) is not None]
+        if not seconds:
+            return ""
+        shared = sum(self.users[id] > 1 for id in own)
+        also = f", {shared} of them used by other figures too" if shared else ""
+        missing = len(own) - len(seconds)
+        left = f"; {missing} without a record" if missing else ""
+        return f"Cost: {len(own)} runs{also}{left}; {sum(seconds) / 60:.0f} minutes of one worker.\n\n"
 
 
 @cache

@@ -10,7 +10,7 @@ from ademamix.scale import scales
 from analysis.artifacts import Artifact, Contents, Figure
 from analysis.benchmarks import optimizer_benchmark
 from analysis.claims import VERDICTS
-from analysis.costs import cost_line, users_of
+from analysis.costs import Costs
 from analysis.verdicts import json_schema, read_claims
 
 Verdicts = dict[str, dict[str, Any]]  # scale (or 'exact') → figure name → its entry of claims.json
@@ -249,8 +249,8 @@ class ArtifactPages:
     def __init__(self, verdicts: Verdicts, contents: Contents, root: Path) -> None:
         self.verdicts = verdicts
         self.folder = root / "figures"
-        self._users = {
-            scale: users_of(contents.artifacts, scale)
+        self._costs = {
+            scale: Costs.of(contents.artifacts, scale)
             for scale, by_figure in verdicts.items()
             if by_figure and scale != "exact"
         }
@@ -266,7 +266,7 @@ class ArtifactPages:
                 label = f"{artifact.label}{where}"
                 text += f"![{label}]({file}.png)\n\n" if drawn else f"[{label}]({file}.md)\n\n"
                 if where:
-                    text += cost_line(artifact, scale, self.folder / scale / "records", self._users[scale])
+                    text += self._costs[scale].line(artifact, self.folder / scale / "records")
                 text += "".join(_claim(claim) for claim in entry["claims"])
         return text or "Not run yet.\n"
 

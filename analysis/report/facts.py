@@ -13,7 +13,7 @@ from ademamix.scale import Scale, scales
 from analysis.artifacts import Artifact, Contents, Figure
 from analysis.caption import caption
 from analysis.claims import VERDICTS
-from analysis.costs import cost_line, users_of
+from analysis.costs import Costs
 from analysis.pages import read_verdicts, shown
 from analysis.tables import read_table
 
@@ -81,9 +81,9 @@ def pages(contents: Contents, root: Path, out: Path) -> list[Page]:
 
 def _page(name: str, verdicts: Mapping[str, Any], contents: Contents, folder: Path, here: Path) -> Page:
     """The page of the results in `folder`, to be read in `here`."""
-    users = {} if name == "exact" else users_of(contents.artifacts, name)
+    costs = None if name == "exact" else Costs.of(contents.artifacts, name)
     entries = [
-        _entry(artifact, verdicts.get(artifact.name, {}), contents, folder, here, users)
+        _entry(artifact, verdicts.get(artifact.name, {}), contents, folder, here, costs)
         for artifact in contents.artifacts
         if (folder / f"{artifact.name}.svg").exists() or artifact.name in verdicts
     ]
@@ -105,7 +105,7 @@ def _entry(
     contents: Contents,
     folder: Path,
     here: Path,
-    users: Mapping[str, Sequence[str]],
+    costs: Costs | None,
 ) -> Entry:
     drawing = folder / f"{artifact.name}.svg"
     scale = None if artifact.exact else scales().get(folder.name)
@@ -117,7 +117,7 @@ def _entry(
         anchor=artifact.name,
         drawing=embedded(drawing, artifact.name) if drawing.exists() else "",
         run=_run(artifact, scale, folder) if scale and isinstance(artifact, Figure) else "",
-        cost=cost_line(artifact, folder.name, folder / "records", users).strip() if scale else "",
+        cost=costs.line(artifact, folder / "records").strip() if costs else "",
         claims=verdicts.get("claims", ()),
         judged_with=artifact.judged_with,
         links={what: relpath(path, here) for what, path in _links(artifact, folder).items()},
