@@ -42,6 +42,9 @@ def panels(frame: "pd.DataFrame") -> list[str]:
     return sorted(frame["panel"].unique())
 
 
+LINE, PADDING = 1.25, 6.0  # the height of a line of type, and what is between them, in points
+
+
 def grid(count: int, below: float = 0.0) -> tuple["Figure", list["Axes"]]:
     """A row of panels across the text width; one panel alone is a column wide.
 
@@ -93,10 +96,24 @@ def draw_panel(
     name_steps(axes, rows, above)
 
 
-def legend_below(axes: "Axes", columns: int = 2, drop: float = 0.2, **more: Any) -> None:
-    """The legend under the panel, where it covers nothing; `drop`: how far, in heights of the panel."""
-    more = {"columnspacing": 1.0, **more}
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -drop), ncols=columns, **more)
+def legend_below(axes: "Axes", columns: int = 2, **more: Any) -> None:
+    """The legend under the panel and the name of its x axis, where it covers nothing at any size of type.
+
+    `columns`: of its entries, or as many as there is room for in the panel's share of the width.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    figure, name, ticks = axes.figure, axes.xaxis.label, axes.get_xticklabels()
+    lines = [float(text.get_fontsize()) for text in (name, *ticks[:1]) if text is not name or name.get_text()]
+    down = PADDING + LINE * sum(lines)
+    place = axes.transAxes + ScaledTranslation(0, -down / 72, figure.dpi_scale_trans)
+    more = {"columnspacing": 1.0, "loc": "upper center", "bbox_to_anchor": (0.5, 0.0), **more}
+    grid = axes.get_subplotspec()
+    room = figure.bbox.width / (grid.get_gridspec().ncols if grid else 1)
+    legend = axes.legend(bbox_transform=place, ncols=columns, **more)
+    while columns > 1 and legend.get_window_extent().width > room:
+        columns -= 1
+        legend = axes.legend(bbox_transform=place, ncols=columns, **more)
 
 
 def name_loss_axis(axes: Sequence["Axes"]) -> None:

@@ -51,6 +51,7 @@ def write_drawing(
     with plt.rc_context(look.settings()):
         with figure.blamed():
             drawing = figure.module.draw(frame)
+        drawing.set_figheight(look.heights * drawing.get_figheight())
         words = caption(figure, scale, settings, frame["seed"].unique().tolist()) if scale else ""
         return saved(drawing, out / figure.name, words)
 
@@ -109,7 +110,7 @@ def _set_as_mathematics(drawing: "Drawing") -> None:
 
 def _sign(drawing: "Drawing", words: str) -> None:
     """What the drawing is of, small, below."""
-    text = drawing.supxlabel(words, x=0.01, ha="left", fontsize="xx-small", color="0.4")
+    text = drawing.supxlabel(words, x=0.01, ha="left", fontsize="xx-small", color="0.4", wrap=True)
     text.set_in_layout(True)
 
 

@@ -60,11 +60,13 @@ class Look:
         fonts: size of all type, relative to the paper's: figures keep their width in inches, so that larger
             type is what a slide needs.
         lines: width of lines, likewise.
+        heights: heights of figures, likewise, so that larger type leaves room for curves.
         dark: light on dark.
     """
 
     fonts: float = 1.0
     lines: float = 1.0
+    heights: float = 1.0
     dark: bool = False
 
     def settings(self) -> Any:
@@ -75,7 +77,7 @@ class Look:
 
 
 PAPER = Look()
-LOOKS = {"paper": PAPER, "talk": Look(fonts=1.35, lines=1.5)}
+LOOKS = {"paper": PAPER, "talk": Look(fonts=1.35, lines=1.5, heights=1.35)}
 SETTINGS = PAPER.settings()
 
 

@@ -164,7 +164,7 @@ def parallel(results: Results, names: Names) -> "Figure":
     axes.set(yticks=[], xlim=(-0.1, len(results.varied) - 0.7))
     axes.spines["left"].set_visible(False)
     axes.grid(False)
-    legend_below(axes, columns=1, drop=0.12)
+    legend_below(axes, columns=1)
     figure.colorbar(cm.ScalarMappable(norm, "viridis"), ax=axes, label=LOSS, extend="max")
     return figure
 

@@ -152,7 +152,7 @@ def _keys(lines: Sequence[Line], looks: Looks) -> "list[Line2D]":
 def _name_strokes(axes: "Axes", keys: "list[Line2D]", columns: int | None) -> None:
     """The legend: below the panel in so many columns, where there is room beside one of final losses."""
     if columns:
-        curves.legend_below(axes, columns, drop=0.25, handles=keys)
+        curves.legend_below(axes, columns, handles=keys)
     else:  # curves may pass behind it: in a sweep, one goes through most corners
         axes.legend(handles=keys, loc="best", frameon=True, edgecolor="none", framealpha=0.55)
 

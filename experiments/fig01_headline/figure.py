@@ -77,9 +77,9 @@ def draw(frame: "pd.DataFrame") -> "Figure":
         longest = final(frame, panel, LONGEST.label) if panel == LONGEST.panel else {}
         curves.draw_panel(one, rows, looks, f"({panel}) {SIZES[panel]}", include=list(longest.values()))
         if longest:
-            level = one.axhline(mean(longest.values()), label="AdamW 1.5M, its end")
+            level = one.axhline(mean(longest.values()), label="AdamW 1.5M, end")
             level.set(color=style.colour(LONGEST.label), linewidth=0.9, dashes=(6, 2, 1, 2))
-        curves.legend_below(one, drop=0.22)
+        curves.legend_below(one)
     curves.name_loss_axis(axes)
     return figure
 

@@ -44,7 +44,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     }
     figure, (axes,) = curves.grid(1, below=0.6)
     curves.draw_panel(axes, frame, looks, SIZE, tail=0.1)
-    curves.legend_below(axes, drop=0.22)
+    curves.legend_below(axes)
     curves.name_loss_axis([axes])
     return figure
 

@@ -113,7 +113,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     axes.set_title("(a) wall time")
     axes.grid(visible=False, axis="x")
     axes.set_ylim(top=1.18 * axes.get_ylim()[1])
-    curves.legend_below(axes, drop=0.1, columnspacing=2.0)
+    curves.legend_below(axes, columnspacing=2.0)
     return figure
 
 
