@@ -22,6 +22,7 @@ class Wanted:
     spec: RunSpec
     until: int
     keep: frozenset[int] = frozenset()
+    spare: frozenset[int] = frozenset()
     observe: Observe = field(default_factory=dict)
     figures: tuple[str, ...] = ()
     shown: bool = False  # a figure shows it, not only branches of it
@@ -29,7 +30,7 @@ class Wanted:
 
     @property
     def need(self) -> Need:
-        return Need(self.spec, self.until, self.keep, self.observe)
+        return Need(self.spec, self.until, self.keep, self.spare, self.observe)
 
     @property
     def new_steps(self) -> int:
@@ -61,7 +62,7 @@ def unite(needs_by_figure: Mapping[str, Iterable[Need]]) -> dict[str, Wanted]:
         own = between(need.observe, spec.first_step, need.until)
         refuse_unobservable(spec, own)
         seen = unite_observations({}, own)
-        new = Wanted(spec, need.until, need.keep, seen, (figure,), shown, need.paper)
+        new = Wanted(spec, need.until, need.keep, need.spare, seen, (figure,), shown, need.paper)
         wanted[spec.id] = joined(wanted[spec.id], new) if spec.id in wanted else new
         if fork := spec.fork:
             past = between(need.observe, 0, fork.step)
@@ -80,6 +81,7 @@ def joined(first: Wanted, second: Wanted) -> Wanted:
         spec=first.spec,
         until=max(first.until, second.until),
         keep=first.keep | second.keep,
+        spare=first.spare | second.spare,
         observe=unite_observations(first.observe, second.observe),
         figures=tuple(sorted({*first.figures, *second.figures}, key=_in_the_papers_order)),
         shown=first.shown or second.shown,
@@ -234,7 +236,7 @@ def cost(w: Wanted, scale: Scale, forks: int = 0, rates: Rates | None = None) ->
 
     `forks`: at how many steps branches start from it.
     """
-    checkpoints = max(2, len(w.keep) + forks)  # two to resume from, while it trains
+    checkpoints = max(2, len(w.keep | w.spare) + forks)  # two to resume from, while it trains
     size = checkpoints * BYTES_PER_PARAMETER * w.spec.model.parameters()
     return Cost(
         hours=w.new_steps * step_hours(w, scale, rates),

@@ -237,6 +237,8 @@ class Need:
         run: the trajectory.
         until: the last step.
         keep: steps whose checkpoints are wanted.
+        spare: steps whose checkpoints are not deleted where the run is trained, and not missed where it came
+            as a record.
         observe: quantity → the steps at which to observe it, such as
             {ValidationLoss(windows=256): {100, 200}}. The loss on training batches is always logged.
         panel: the panel of the figure that asks ("" where the figure has one panel).
@@ -247,6 +249,7 @@ class Need:
     run: RunSpec
     until: int
     keep: frozenset[int] = frozenset()
+    spare: frozenset[int] = frozenset()
     observe: Observe = field(default_factory=dict)
     panel: str = ""
     series: str = ""

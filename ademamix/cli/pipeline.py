@@ -205,7 +205,9 @@ def prune(everything: Mapping[str, Wanted], store: Store) -> None:
         run = store.run(id)
         if run.checkpoints.exists() and (outcome := run.outcome()):
             last = {outcome.step} if w.spec.schedule.EXTENDABLE else set()
-            run.remove_checkpoints_except(owed(w.keep, forks.get(id, {}), store) | last | run.kept())
+            run.remove_checkpoints_except(
+                owed(w.keep | w.spare, forks.get(id, {}), store) | last | run.kept()
+            )
 
 
 def measure(

@@ -58,7 +58,7 @@ def _row(entry: Entry, at: Scale, rates: Rates) -> dict[str, Any]:
         "optimizer": canonical(w.spec.optimizer),
         "schedule": canonical(w.spec.schedule),
         "seed": w.spec.seed,
-        "keep": sorted(w.keep),
+        "keep": sorted(w.keep | w.spare),
         "forks": sorted(entry.forks),
     }
 

@@ -21,7 +21,6 @@ from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import Schedule
 from ademamix.launch.team import Team
 from ademamix.plan import complete
-from ademamix.spec import Need
 from ademamix.store import Store
 from ademamix.training.job import FAILED, HELD, Job
 from ademamix.training.stop import Stop, catching
@@ -133,7 +132,7 @@ def _settle(
 
 def _code_of(job: Job, exit_code: int, store: Store) -> int:
     """What became of one run of a pack, whose exit code is that of all of them together."""
-    if exit_code == 0 or complete(Need(job.spec, job.until, job.keep, job.observe), job.forks, store):
+    if exit_code == 0 or complete(job.need, job.forks, store):
         return 0
     if exit_code not in (FAILED, HELD):  # the process was lost
         return exit_code

@@ -20,7 +20,6 @@ from ademamix.launch.states import LIVE, State
 from ademamix.launch.submissions import Submission, Submissions, begun, states_of
 from ademamix.plan import complete
 from ademamix.scale import Scale
-from ademamix.spec import Need
 from ademamix.store import Run, Store
 from ademamix.training.job import Job
 from ademamix.training.stop import Stop, catching
@@ -228,7 +227,7 @@ class Turn:
             if id in self.done:
                 continue
             run = self.store.run(id)
-            if id not in live and complete(need(job), job.forks, self.store):
+            if id not in live and complete(job.need, job.forks, self.store):
                 self.done.add(id)
             elif run.stop_path.exists():
                 self.waiting.add(id)
@@ -295,11 +294,6 @@ class Turn:
             elif id in self.left:
                 self.display.skipped(job)
                 self._told.add(id)
-
-
-def need(job: Job) -> Need:
-    """What a job is wanted for."""
-    return Need(job.spec, job.until, job.keep, job.observe)
 
 
 def reason(state: State) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ademamix.errors import UserError
 from ademamix.plan import Entry, Forks
 from ademamix.scale import Scale
-from ademamix.spec import Observe, RunSpec
+from ademamix.spec import Need, Observe, RunSpec
 
 FAILED = 1  # a worker's exit code
 HELD = 75  # it was not trained (further), as there is a file `stop` in its folder
@@ -19,6 +19,7 @@ class Job:
         spec: the run.
         until: the last step.
         keep: steps whose checkpoints stay.
+        spare: steps whose checkpoints stay, too, and are not missed where there are none.
         forks: steps whose checkpoints stay for as long as one of the branches there is unfinished.
         observe: quantity → steps.
         log_every: steps per logged mean of the training loss.
@@ -38,11 +39,17 @@ class Job:
     micro_batch: int | None = None
     captured: bool = False
     evaluation_batch: int | None = None
+    spare: frozenset[int] = frozenset()
 
     @property
     def first_step(self) -> int:
         """The step the run starts from: 0, or the fork's."""
         return self.spec.first_step
+
+    @property
+    def need(self) -> Need:
+        """What it is wanted for."""
+        return Need(self.spec, self.until, self.keep, self.spare, self.observe)
 
 
 def refuse_uneven(batch: int, ranks: int) -> None:
@@ -62,6 +69,7 @@ def job_of(entry: Entry, scale: Scale) -> Job:
         spec=wanted.spec,
         until=wanted.until,
         keep=wanted.keep,
+        spare=wanted.spare,
         forks=entry.forks,
         observe=wanted.observe,
         log_every=scale.log_every,

@@ -135,7 +135,7 @@ def opened(
     refuse_unobservable(job.spec, job.observe)
     refuse_uneven(job.spec.batch, ranks.size)
     # Another launcher may have finished the run, or branches of it, since this one made its plan.
-    need = Need(job.spec, job.until, job.keep, job.observe)
+    need = job.need
     done = ranks.first and (complete(need, job.forks, store) or _inherited(job, run, store))
     if ranks.share(done):
         return None
@@ -148,7 +148,7 @@ def opened(
     if not _position(trainer, run, store, device):
         return None
     # What is trained from here on is the same only up to rounding: branches that are done have to follow.
-    job = replace(job, keep=job.keep | {step for step in job.forks if step > trainer.step})
+    job = replace(job, keep=job.keep | job.spare | {step for step in job.forks if step > trainer.step})
     if ranks.first:
         run.reopen()
     return Session(job, run, task, trainer, ranks)

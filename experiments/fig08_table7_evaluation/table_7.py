@@ -33,11 +33,18 @@ ERROR, GAP = "standard error", "AdEMAMix − AdamW"
 
 
 def needs(scale: Scale) -> list[Need]:
-    """The last checkpoint stays: further tasks can be asked of it (`ademamix eval`)."""
+    """The last checkpoint stays where there is one: further tasks can be asked of it (`ademamix eval`)."""
     end = scale.steps(LENGTH)
     observe = {quantity(task, scale): frozenset({end}) for task in asked(scale)}
     return [
-        Need(scale.map(paper, seed), end, frozenset({end}), observe, series=name, paper=paper)
+        Need(
+            run=scale.map(paper, seed),
+            until=end,
+            spare=frozenset({end}),
+            observe=observe,
+            series=name,
+            paper=paper,
+        )
         for name, paper, seed in seeded(scale)
     ]
 

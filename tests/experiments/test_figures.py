@@ -202,6 +202,17 @@ def test_records_carry_a_figure_to_a_new_store(smoke: Path, tmp_path: Path) -> N
     assert "nothing to train: all 13 runs are complete" in done.stderr
     drawn = (tmp_path / "smoke" / "figure-12.csv").read_bytes()
     assert drawn == (smoke / "figures" / "smoke" / "figure-12.csv").read_bytes()
+    planned = json.loads(cli("plan", "--scale", "smoke", "--runs", new, "--json").stdout)["runs"]
+    assert planned
+    assert not [run["id"] for run in planned if not run["done"]]
+
+
+def test_the_last_checkpoints_of_table_7_stay(smoke: Path) -> None:
+    """Where it is trained, for `ademamix eval`."""
+    store = Store(smoke / "runs")
+    for need in registry.tables()["7"].needs(scale("smoke")):
+        assert need.until in need.spare
+        assert need.spare <= store.run(need.run.id).checkpoint_steps()
 
 
 def test_figure_2_golden(smoke: Path) -> None:
