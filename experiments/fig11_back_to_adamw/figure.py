@@ -61,7 +61,7 @@ def looks() -> lines.Looks:
 
 
 TITLES = {"": f"switched at {SWITCH // 1000}k"}
-needs, table, draw = lines.figure(LINES, TITLES, looks, columns=2, tail=0.3, zoomed=True)
+needs, table, draw = lines.figure(LINES, TITLES, looks, columns=1, tail=0.3, zoomed=True)
 
 
 def _drop_and_rise(frame: "pd.DataFrame") -> list[Effect]:
