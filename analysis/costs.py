@@ -39,7 +39,7 @@ class Costs:
     def line(self, artifact: Artifact, records: Path) -> str:
         """How many runs, how many of them others use too, and their time; '' without records."""
         own = self.runs[artifact.name]
-        seconds = [found for id in own if (found := _seconds(records / f"{id}.json.gz")) is not None]
+        seconds = [found for id in own if (found := worker_seconds(records / f"{id}.json.gz")) is not None]
         if not seconds:
             return ""
         shared = sum(self.users[id] > 1 for id in own)
@@ -50,7 +50,12 @@ class Costs:
 
 
 @cache
-def _seconds(record: Path) -> float | None:
+def worker_seconds(record: Path) -> float | None:
+    """A worker's time for a run: its share of that of the program that trained it with others.
+
+    None without a record.
+    """
     if not record.exists():
         return None
-    return read_record(record)[1].seconds
+    outcome = read_record(record)[1]
+    return outcome.seconds / outcome.machine.get("packed", 1)

@@ -259,7 +259,9 @@ class ArtifactPages:
         """The drawing of a figure or the table itself, what its runs cost and the verdicts on it."""
         text = ""
         for scale, by_name in self.verdicts.items():
-            if entry := by_name.get(artifact.name):
+            drawing = self.folder / scale / f"{artifact.name}.png"
+            entry = by_name.get(artifact.name)
+            if entry or (artifact.judged_with and drawing.exists()):
                 where = "" if scale == "exact" else f" at scale `{scale}`"
                 file = f"../../figures/{scale}/{artifact.name}"
                 drawn = isinstance(artifact, Figure)
@@ -267,7 +269,10 @@ class ArtifactPages:
                 text += f"![{label}]({file}.png)\n\n" if drawn else f"[{label}]({file}.md)\n\n"
                 if where:
                     text += self._costs[scale].line(artifact, self.folder / scale / "records")
-                text += "".join(_claim(claim) for claim in entry["claims"])
+                if entry:
+                    text += "".join(_claim(claim) for claim in entry["claims"])
+                else:
+                    text += f"Judged with Figure {artifact.judged_with}.\n"
         return text or "Not run yet.\n"
 
 
