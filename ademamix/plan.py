@@ -1,7 +1,7 @@
 """The union of needs: which runs to train, in which order, at what cost."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
 from ademamix.lineage import follows
@@ -217,6 +217,7 @@ def entries(asked: Mapping[str, Wanted], everything: Mapping[str, Wanted], store
         later = not done and lacks_only_looks(w.need, asked_forks.get(id, {}), store)
         again = outcome is not None and not (done or later)
         if later:  # what others lack of it must not turn a look at its checkpoints into a training
+            w = replace(w, spare=everything[id].spare)
             found.append(Entry(w, asked_forks.get(id, {}), status, done, again, later))
         else:
             found.append(Entry(everything[id], forks.get(id, {}), status, done, again))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,6 +48,11 @@ class Seeds(Frozen):
     headline: tuple[int, ...] = (0,)
     sweep: tuple[int, ...] = (0,)
     tuning: tuple[int, ...] = (0,)
+
+    @property
+    def reported(self) -> frozenset[int]:
+        """Those that figures show."""
+        return frozenset({*self.headline, *self.sweep})
 
 
 class Validation(Frozen):
@@ -262,8 +268,12 @@ def _here(stated: str) -> DataConfig:
 @cache
 def scales() -> dict[str, Scale]:
     """All scales by name, smallest first."""
-    found = map(read_scale, _of_checkout("*").parent.glob("*.yaml"))
-    return {scale.name: scale for scale in sorted(found, key=lambda scale: (scale.order, scale.name))}
+    files = _of_checkout("*").parent.glob("*.yaml")
+    found = sorted(map(read_scale, files), key=lambda scale: (scale.order, scale.name))
+    for one, other in combinations(filter(lambda scale: scale.check, found), 2):
+        if one.like == other.like and (shared := one.seeds.reported & other.seeds.reported):
+            raise UserError(f"scales {one.name} and {other.name} are checks on the same seed {min(shared)}")
+    return {scale.name: scale for scale in found}
 
 
 def scale(name: str) -> Scale:
@@ -307,8 +317,7 @@ def read_scale(path: Path) -> Scale:
 def _refuse_known_seeds(check: Scale, path: Path) -> None:
     """Raise UserError where a check has seeds that the scale it repeats has used."""
     base = read_scale(_of_checkout(check.like)).seeds
-    known = {*base.headline, *base.sweep, *base.tuning} & {*check.seeds.headline, *check.seeds.sweep}
-    if known:
+    if known := check.seeds.reported & {*base.reported, *base.tuning}:
         raise UserError(f"{path}: {check.like} has used seed {min(known)}; give a check other headline and "
                         "sweep seeds")  # fmt: skip
 
@@ -317,7 +326,7 @@ def reported_seeds(scale: Scale) -> frozenset[int]:
     """The seeds that figures report: of the scale and of all that are like the same one."""
     root = scale.like or scale.name
     family = [scale, *(other for other in scales().values() if root in (other.name, other.like))]
-    return frozenset(seed for one in family for seed in (*one.seeds.headline, *one.seeds.sweep))
+    return frozenset().union(*(one.seeds.reported for one in family))
 
 
 def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:

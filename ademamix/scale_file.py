@@ -44,6 +44,6 @@ def completed(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]
     found = {**base, **own}
     for key in own.keys() & base.keys() - {WHOLE}:
         mine, theirs = own[key], base[key]
-        if isinstance(mine, Mapping) and isinstance(theirs, Mapping) and "kind" not in mine:
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping) and "kind" not in {*mine, *theirs}:
             found[key] = completed(mine, theirs)
     return found

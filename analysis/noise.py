@@ -66,7 +66,7 @@ def write_noise(wanted: Iterable[Wanted], at: Scale, store: Store, path: Path) -
     Runs with another batch than their set-up's own are left out, since few large or many small
     batches spread more; so are searches, and runs that stand for none of the paper.
     """
-    reported = {*at.seeds.headline, *at.seeds.sweep}
+    reported = at.seeds.reported
     groups: dict[RunSpec, list[float]] = defaultdict(list)
     whose: dict[RunSpec, str] = {}
     for w in wanted:

@@ -235,7 +235,7 @@ def _note(scale: str) -> str:
     at = scales().get(scale)
     if not at or not at.check:
         return ""
-    seeds = ", ".join(map(str, sorted({*at.seeds.headline, *at.seeds.sweep})))
+    seeds = ", ".join(map(str, sorted(at.seeds.reported)))
     return (
         f"\nSeeds {seeds}: nothing was tuned, chosen or looked at by them. These verdicts are in no total, "
         f"and the drawings of `{at.like}` do not show these runs "

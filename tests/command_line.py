@@ -17,18 +17,12 @@ from ademamix.checkout import checkout
 
 
 class Warm:
-    """`ademamix` or `python` (of whose command line it takes the code) in the checkout at `root`.
+    """`ademamix` or `python` (of whose command line it takes the code) in the checkout at `root`."""
 
-    `changing`: its sources are changed and changed back within a second, which bytecode that is kept would
-    not show: it is told by time and size.
-    """
-
-    def __init__(self, root: Path, what: str = "ademamix", changing: bool = False) -> None:
-        environment = {**os.environ, **({"PYTHONDONTWRITEBYTECODE": "1"} if changing else {})}
+    def __init__(self, root: Path, what: str = "ademamix") -> None:
         self._driver = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("driver.py")), what],
             cwd=root,
-            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

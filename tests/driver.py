@@ -91,6 +91,9 @@ if __name__ == "__main__":
     os.environ["MPLBACKEND"] = "agg"
     for name in WARM[what]:
         import_module(name)
+    # From here on sources may be changed and changed back within a second, which kept bytecode would not
+    # show: it is told by time and size.
+    sys.dont_write_bytecode, sys.pycache_prefix = True, os.devnull
     for line in sys.stdin:
         asked = json.loads(line)
         if run is run_command and TRAINS.intersection(asked["arguments"][:1]):

@@ -44,8 +44,10 @@ def test_mappings_are_completed_key_by_key(write: Write) -> None:
     assert found.lr == cpu.lr | {"110M": cpu.lr["110M"] | {"adamw": 1e-3}}
     assert found.tasks["language"] == cpu.tasks["language"].model_copy(update={"batch": 8})
     assert found.tasks["vision"] == cpu.tasks["vision"]
-    assert found.models["110M"].kind == "mamba"  # whole: no heads, no positions
+    assert found.models["110M"].kind == "mamba"
     assert found.models["330M"] == cpu.models["330M"]
+    with pytest.raises(UserError, match=r"models\.110M: unknown model"):  # whole: its initial weights are of its width
+        read_scale(write("like: cpu\nmodels: {110M: {width: 8}}\n"))
 
 
 @pytest.mark.parametrize(

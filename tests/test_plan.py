@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ademamix.cli.pipeline import prune
-from ademamix.plan import Entry, cost, forks_of, hours_from_scratch, in_order, owed, unite
+from ademamix.plan import Entry, cost, forks_of, hours_from_scratch, in_order, owed, together, unite
 from ademamix.plan import entries as planned
 from ademamix.quantities import ValidationLoss
 from ademamix.scale import scale
@@ -127,6 +127,22 @@ def test_checkpoints_of_no_pending_need_are_removed(tmp_path: Path, adamw_spec: 
     prune(wanted, store)
     assert run.checkpoint_steps() == {30}
     assert [p.name for p in run.checkpoints.glob("*.pt")] == ["000000030.pt"]
+
+
+def test_spare_checkpoints_are_not_deleted_and_not_missed(tmp_path: Path, adamw_spec: RunSpec) -> None:
+    """Whoever else uses the run: a sweep that tries the same setting needs none."""
+    store = Store(tmp_path)
+    figure = unite({"table 7": [Need(adamw_spec, 60, spare=frozenset({60}))]})
+    sweep = unite({"sweep mine": [Need(adamw_spec, 60)]})
+    _finish(store, adamw_spec, 60)
+    assert all(entry.done for entry in planned(figure, figure, store))
+    run = store.run(adamw_spec.id)
+    run.checkpoints.mkdir()
+    for step in (30, 60):
+        run.checkpoint_path(step).touch()
+        run.checkpoint_path(step).with_suffix(".json").touch()
+    prune(together(figure, sweep), store)
+    assert run.checkpoint_steps() == {60}
 
 
 def test_a_recorded_branch_that_lost_its_checkpoints_is_pending(tmp_path: Path, adamw_spec: RunSpec) -> None:

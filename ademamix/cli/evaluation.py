@@ -65,7 +65,10 @@ def kept(run: Run, step: int | None) -> int:
     """The step of the checkpoint that is meant."""
     there = sorted(run.checkpoint_steps())
     if not there:
-        raise UserError(f"run {run.id} keeps no checkpoint; those of Table 7 do")
+        raise UserError(
+            f"run {run.id} keeps no checkpoint, as one that came as a record has none; those of Table 7 are "
+            f"kept where it is trained (delete {run.folder} to train it again)"
+        )
     if step is not None and step not in there:
         raise UserError(f"run {run.id} keeps no checkpoint of step {step}; there are: {there}")
     return step or there[-1]

@@ -266,7 +266,7 @@ def _train(asked: Chosen, launching: Launching, data: Path) -> int:
     if not code:
         done = [Trial(point, found.top) for point in controller.points]
         own = unite({asked.label: found.needs(done)})
-        prune({**figures, **own}, asked.store)
+        prune(together(figures, own), asked.store)
     return code
 
 

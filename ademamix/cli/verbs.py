@@ -35,7 +35,7 @@ from ademamix.cli.overrides import changeable
 from ademamix.cli.queue import VERBS, print_queue, queue_json
 from ademamix.cli.torchrun import Training
 from ademamix.errors import UserError
-from ademamix.plan import Entry, entries
+from ademamix.plan import Entry, entries, together
 from ademamix.records import (
     astray,
     elsewhere,
@@ -183,7 +183,7 @@ def run(
         if _undone(planned) <= tried:
             break  # else a trunk was trained anew, and takes branches along that were done
     if not until:  # cut short, branches do not show what they will need
-        prune({**everything, **wanted_runs([], at)[1]}, store)
+        prune(together(everything, wanted_runs([], at)[1]), store)
     if code == 0 and not only and not until:
         measure(artifacts, at, store, data, launching.device)
         default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")

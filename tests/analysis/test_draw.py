@@ -1,11 +1,18 @@
 """What is done to every drawing: subscripts as mathematics, a line that says what it is of."""
 
-import pytest
+import itertools
+import re
+from pathlib import Path
 
+import pytest
+from PIL import Image
+
+from ademamix.checkout import checkout
 from ademamix.scale import scale
+from analysis import curves
 from analysis.caption import caption
-from analysis.draw import SUBSCRIPTS
-from analysis.style import colour
+from analysis.draw import SUBSCRIPTS, write_drawing
+from analysis.style import LOOKS, Look, colour
 from experiments import registry
 
 
@@ -38,6 +45,41 @@ def test_a_drawing_says_what_it_is_of() -> None:
     changed = caption(figure, scale("cpu"), ["model.layers=7"])
     assert changed.endswith("changed: model.layers=7")
     assert changed.split(" · ")[1] != text.split(" · ")[1]
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("panels", [1, 3])
+def test_a_legend_below_covers_nothing_at_any_size_of_type(look: Look, panels: int) -> None:
+    from matplotlib import pyplot as plt
+
+    with plt.rc_context(look.settings()):
+        figure, axes = curves.grid(panels, below=0.6)
+        for one in axes:
+            for name in ("AdamW", "AdEMAMix, 256k", "AdEMAMix, 500k", "AdEMAMix, 1M"):
+                one.plot([0, 1], label=name)
+            one.set_xlabel("iterations")
+            curves.legend_below(one)
+        figure.set_figheight(look.heights * figure.get_figheight())
+        figure.draw_without_rendering()
+        names = [one.xaxis.label.get_window_extent() for one in axes]
+        legends = [one.get_legend().get_window_extent() for one in axes]
+        plt.close(figure)
+    assert all(legend.y1 <= name.y0 for legend, name in zip(legends, names, strict=True))
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(legends))
+    assert all(legend.x0 >= 0 and legend.x1 <= figure.bbox.x1 and legend.y0 >= 0 for legend in legends)
+
+
+def test_drawings_for_talks_are_higher_and_say_all_of_what_they_are(tmp_path: Path) -> None:
+    table = checkout() / "figures" / "cpu" / "figure-03c.csv"
+    (figure,) = registry.named("3c")
+    sizes = []
+    for name, look in LOOKS.items():
+        png, _, svg = write_drawing(figure, table, tmp_path / name, look)
+        sizes.append(Image.open(png).size)
+        words = "".join(re.findall(r">([^<>]*)</text>", svg.read_text()))
+        assert "updates" in words
+    (width, height), talk = sizes
+    assert talk == (width, pytest.approx(LOOKS["talk"].heights * height, abs=1))
 
 
 def test_the_longest_name_that_fits_has_the_colour() -> None:

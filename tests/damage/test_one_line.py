@@ -197,6 +197,7 @@ def test_a_pipe_that_closes_early_is_quiet(world: World) -> None:
     command = (
         f"{sys.executable} -m ademamix plan --figure 12 --scale smoke | head -1; exit ${{PIPESTATUS[0]}}"
     )
-    done = subprocess.run(["bash", "-c", command], cwd=world.root, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", command], cwd=world.root, env=world.environment, capture_output=True,
+                          text=True)  # fmt: skip
     assert done.returncode in (0, 1), done  # 1 is click's
     assert not done.stderr

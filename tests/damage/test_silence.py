@@ -162,7 +162,8 @@ def test_benchmarks_are_of_the_checkout_they_are_called_in(world: World) -> None
     makefile = (world.root / "Makefile").read_text()
     assert "-m benchmarks.training" in makefile
     code = "import benchmarks.training as b, ademamix; print(b.checkout())"
-    found = subprocess.run([sys.executable, "-c", code], cwd=world.root, capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", code], cwd=world.root, env=world.environment,
+                           capture_output=True, text=True)  # fmt: skip
     assert found.stdout.strip() == str(world.root), found.stderr
 
 
@@ -205,7 +206,7 @@ def test_ctrl_c_is_answered_at_once(world: World, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ademamix", "train", "--size", "330M", "--steps", "64", "--scale", "smoke",
          "--set", "batch=5000", "--jobs", "1", "--runs", str(tmp_path), "--repeat-data"],
-        cwd=world.root, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        cwd=world.root, env=world.environment, stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     for _ in range(600):

@@ -95,12 +95,13 @@ class World:
         data = Path(os.environ.get("ADEMAMIX_DATA") or checkout() / "data")
         data.mkdir(exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADEMAMIX_RUNS")}
-        self._environment = {**environment, "ADEMAMIX_DATA": str(data), "OMP_NUM_THREADS": "1"}
-        self._command_line = Warm(self.root, changing=True)
+        ours = {"ADEMAMIX_DATA": str(data), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.environment = {**environment, **ours}
+        self._command_line = Warm(self.root)
 
     def __call__(self, *arguments: object) -> Said:
         """`ademamix` with these arguments, in the copy."""
-        done = self._command_line(*arguments, environment=self._environment)
+        done = self._command_line(*arguments, environment=self.environment)
         return Said(done.returncode, done.stdout, done.stderr)
 
     def close(self) -> None:
