@@ -46,7 +46,8 @@ def test_mappings_are_completed_key_by_key(write: Write) -> None:
     assert found.tasks["vision"] == cpu.tasks["vision"]
     assert found.models["110M"].kind == "mamba"
     assert found.models["330M"] == cpu.models["330M"]
-    with pytest.raises(UserError, match=r"models\.110M: unknown model"):  # whole: its initial weights are of its width
+    # Stated whole: initial weights are made for a width.
+    with pytest.raises(UserError, match=r"models\.110M: unknown model"):
         read_scale(write("like: cpu\nmodels: {110M: {width: 8}}\n"))
 
 
