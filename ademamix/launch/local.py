@@ -10,7 +10,6 @@ import signal
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
@@ -20,6 +19,7 @@ from ademamix.launch.packs import Packing, alike
 from ademamix.launch.protocol import Display, Feed, Launched
 from ademamix.launch.schedule import Schedule
 from ademamix.launch.team import Team
+from ademamix.owner import alive
 from ademamix.plan import complete
 from ademamix.store import Store
 from ademamix.training.job import FAILED, HELD, Job
@@ -68,7 +68,7 @@ class Local:
             told = False
             try:
                 while not (stop and not pool.running):
-                    self._start(schedule, pool, display, stop, more)
+                    self._start(schedule, pool, store, display, stop, more)
                     if not pool.running:  # what is left is held, or branches from what is
                         break
                     if stop:
@@ -83,27 +83,35 @@ class Local:
                 pool.join()
         return Launched(schedule.failed, schedule.pending, stop.exit_code)
 
-    def _start(self, schedule: Schedule, pool: "Pool", display: Display, stop: Stop, more: Feed) -> None:
+    def _start(
+        self, schedule: Schedule, pool: "Pool", store: Store, display: Display, stop: Stop, more: Feed
+    ) -> None:
         while pool.free and not stop:
-            job = schedule.take()
-            if job is None:
+            jobs = self._take(schedule, store, len(pool.free))
+            if not jobs:
                 schedule.add(more(len(pool.free)))
-                job = schedule.take()
-            if job is None:
+                jobs = self._take(schedule, store, len(pool.free))
+            if not jobs:
                 return
-            jobs = (
-                job,
-                *schedule.take_some(partial(alike, job), self._beside(job, schedule, len(pool.free))),
-            )
             pool.start(jobs)
             for each in jobs:
                 display.started(each)
 
-    def _beside(self, job: Job, schedule: Schedule, free: int) -> int:
-        """How many more runs a worker takes with a job, so that none of the `free` ones is left without."""
+    def _take(self, schedule: Schedule, store: Store, free: int) -> tuple[Job, ...]:
+        """What the next worker trains. Runs that another call trains come last: it would wait for them."""
+        ready = schedule.ready(lambda _: True)
+        ours = [job for job in ready if not alive(store.run(job.spec.id).folder)] or ready
+        if not ours:
+            return ()
+        first, *others = ours
+        beside = [job for job in others if alike(first, job)]
+        taken = {job.spec.id for job in (first, *beside[: self._beside(first, len(beside), free)])}
+        return schedule.take_some(lambda job: job.spec.id in taken, len(taken))
+
+    def _beside(self, job: Job, others: int, free: int) -> int:
+        """How many of `others` like it a worker takes with a job, so that none of the `free` ones is idle."""
         most = self.packing.most(job) if self.ranks == 1 else 1
-        there = 1 + len(schedule.ready(partial(alike, job))) if most > 1 else 1
-        return min(most, -(-there // free)) - 1
+        return min(most, -(-(1 + others) // free)) - 1
 
 
 def _tell(display: Display, running: int) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from ademamix.launch.local import Local
+from ademamix.launch.packs import Packing
+from ademamix.owner import owning
 from ademamix.spec import RunSpec
 from ademamix.store import Store
 from tests.launch.contract import Contract, Make, Recorder, job
@@ -26,6 +28,20 @@ def test_trunks_come_before_branches(tmp_path: Path, data_root: Path, adamw_spec
     Local(["cpu", "cpu"], 1).launch(jobs, Store(tmp_path), data_root, display)
     branch, trunk = (each.spec.id for each in jobs)
     assert display.events == [("started", trunk), ("ended", trunk), ("started", branch), ("ended", branch)]
+
+
+def test_runs_that_another_call_trains_come_last(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    """So that a second call, on another core, does not wait where there is something to do."""
+    display, store = Recorder(), Store(tmp_path)
+    jobs = [job(adamw_spec.changed(seed=seed)) for seed in range(3)]
+    first = store.run(jobs[0].spec.id)
+    first.folder.mkdir(parents=True)
+    with owning(first.folder):  # by this process, which is alive
+        Local(["cpu"], 1, packing=Packing(2)).launch(jobs, store, data_root, display)
+    started = [id for event, id in display.events if event == "started"]
+    assert started == [jobs[1].spec.id, jobs[2].spec.id, jobs[0].spec.id]
 
 
 def test_the_number_of_workers_changes_no_result(
