@@ -25,6 +25,7 @@ LOOKS: Mapping[Verdict, tuple[str, str]] = {
 FAR = 12.0  # half-widths; what is further, diverged or exact stands here
 ROW = 0.19  # inches
 SIZE = 4.5  # of a dot, points
+MARGIN = 0.15  # inches, at the sides: a browser may set the names of the rows wider than here
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def draw(claims: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str], fol
     axes.set_xlabel("effect beyond its threshold, in half-widths of its 95% interval", fontsize="small")
     axes.set_title(f"What reproduces: {folder if folder == 'exact' else f'scale {folder}'}")
     _legend(axes, [d for dots in rows.values() for d in dots])
+    if engine := figure.get_layout_engine():
+        engine.set(w_pad=MARGIN)  # type: ignore[call-arg]
     return figure
 
 
