@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -268,11 +267,9 @@ def _here(stated: str) -> DataConfig:
 @cache
 def scales() -> dict[str, Scale]:
     """All scales by name, smallest first."""
-    files = _of_checkout("*").parent.glob("*.yaml")
-    found = sorted(map(read_scale, files), key=lambda scale: (scale.order, scale.name))
-    for one, other in combinations(filter(lambda scale: scale.check, found), 2):
-        if one.like == other.like and (shared := one.seeds.reported & other.seeds.reported):
-            raise UserError(f"scales {one.name} and {other.name} are checks on the same seed {min(shared)}")
+    found = sorted(map(read_scale, _folder().glob("*.yaml")), key=lambda scale: (scale.order, scale.name))
+    for one in found:
+        _refuse_used_seeds(one, found)
     return {scale.name: scale for scale in found}
 
 
@@ -287,19 +284,25 @@ def scale(name: str) -> Scale:
             raise UserError(f"{path}: there is a scale {path.stem}; give the file another name")
         if not path.is_file():
             raise UserError(f"no scale file {path}")
-        return scales().setdefault(path.stem, read_scale(path))
+        found = read_scale(path)
+        _refuse_used_seeds(found, scales().values())
+        return scales().setdefault(path.stem, found)
     if name not in scales():
         raise UserError(f"unknown scale '{name}'{did_you_mean(name, scales())}")
     return scales()[name]
 
 
+def _folder() -> Path:
+    return checkout() / "configs" / "scales"
+
+
 def _of_checkout(name: str) -> Path:
-    return checkout() / "configs" / "scales" / f"{name}.yaml"
+    return _folder() / f"{name}.yaml"
 
 
 def read_scale(path: Path) -> Scale:
     """A scale from its YAML file, named after it, completed by the scale that it is `like`."""
-    data = {"name": path.stem, **stated(path, _of_checkout("").parent)}
+    data = {"name": path.stem, **stated(path, _folder())}
     try:
         found = Scale.model_validate(data)
         for part, names in (("models", found.models), ("data", found.data), ("lr", found.lr)):
@@ -307,26 +310,31 @@ def read_scale(path: Path) -> Scale:
                 raise UserError(f"{path}: {part}: unknown set-up '{name}'{did_you_mean(name, setups())}")
         for name in found.tasks.keys() - RunSpec.MEMBERS.keys():
             raise UserError(f"{path}: tasks: unknown task '{name}'{did_you_mean(name, RunSpec.MEMBERS)}")
-        if found.check:
-            _refuse_known_seeds(found, path)
         return found
     except ValidationError as error:
         raise user_error(error, Scale, data, str(path)) from None
 
 
-def _refuse_known_seeds(check: Scale, path: Path) -> None:
-    """Raise UserError where a check has seeds that the scale it repeats has used."""
-    base = read_scale(_of_checkout(check.like)).seeds
-    if known := check.seeds.reported & {*base.reported, *base.tuning}:
-        raise UserError(f"{path}: {check.like} has used seed {min(known)}; give a check other headline and "
-                        "sweep seeds")  # fmt: skip
-
-
 def reported_seeds(scale: Scale) -> frozenset[int]:
     """The seeds that figures report: of the scale and of all that are like the same one."""
+    return frozenset().union(*(one.seeds.reported for one in (scale, *_family(scale, scales().values()))))
+
+
+def _family(scale: Scale, known: Iterable[Scale]) -> list[Scale]:
+    """Those that are like the same one, and that one."""
     root = scale.like or scale.name
-    family = [scale, *(other for other in scales().values() if root in (other.name, other.like))]
-    return frozenset().union(*(one.seeds.reported for one in family))
+    return [other for other in known if root in (other.name, other.like)]
+
+
+def _refuse_used_seeds(scale: Scale, known: Iterable[Scale]) -> None:
+    """Raise UserError where a check has seeds that the scale it repeats, or another one like it, has used."""
+    for other in _family(scale, known) if scale.check else ():
+        used = scale.seeds.reported & {*other.seeds.reported, *other.seeds.tuning}
+        if used and other.name != scale.name:
+            raise UserError(
+                f"{scale.name}.yaml: {other.name} has used seed {min(used)}; give a check other headline and "
+                "sweep seeds"
+            )
 
 
 def refuse_collisions(scale: Scale, paper_steps: Iterable[int]) -> None:

@@ -42,9 +42,6 @@ def panels(frame: "pd.DataFrame") -> list[str]:
     return sorted(frame["panel"].unique())
 
 
-LINE, PADDING = 1.25, 6.0  # the height of a line of type, and what is between them, in points
-
-
 def grid(count: int, below: float = 0.0) -> tuple["Figure", list["Axes"]]:
     """A row of panels across the text width; one panel alone is a column wide.
 
@@ -96,6 +93,9 @@ def draw_panel(
     name_steps(axes, rows, above)
 
 
+LINE, PADDING = 1.25, 6.0  # the height of a line of type, relative; what is between them, in points
+
+
 def legend_below(axes: "Axes", columns: int = 2, **more: Any) -> None:
     """The legend under the panel and the name of its x axis, where it covers nothing at any size of type.
 
@@ -103,17 +103,15 @@ def legend_below(axes: "Axes", columns: int = 2, **more: Any) -> None:
     """
     from matplotlib.transforms import ScaledTranslation
 
-    figure, name, ticks = axes.figure, axes.xaxis.label, axes.get_xticklabels()
-    lines = [float(text.get_fontsize()) for text in (name, *ticks[:1]) if text is not name or name.get_text()]
-    down = PADDING + LINE * sum(lines)
+    figure, name, grid = axes.figure, axes.xaxis.label, axes.get_subplotspec()
+    above = [*([name] if name.get_text() else []), *axes.get_xticklabels()[:1]]
+    down = PADDING + LINE * sum(float(text.get_fontsize()) for text in above)
     place = axes.transAxes + ScaledTranslation(0, -down / 72, figure.dpi_scale_trans)
-    more = {"columnspacing": 1.0, "loc": "upper center", "bbox_to_anchor": (0.5, 0.0), **more}
-    grid = axes.get_subplotspec()
     room = figure.bbox.width / (grid.get_gridspec().ncols if grid else 1)
-    legend = axes.legend(bbox_transform=place, ncols=columns, **more)
-    while columns > 1 and legend.get_window_extent().width > room:
-        columns -= 1
-        legend = axes.legend(bbox_transform=place, ncols=columns, **more)
+    more = {"columnspacing": 1.0, "loc": "upper center", "bbox_to_anchor": (0.5, 0.0), **more}
+    for fewer in range(columns, 0, -1):
+        if axes.legend(bbox_transform=place, ncols=fewer, **more).get_window_extent().width <= room:
+            break
 
 
 def name_loss_axis(axes: Sequence["Axes"]) -> None:

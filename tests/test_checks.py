@@ -63,11 +63,12 @@ def test_mappings_are_completed_key_by_key(write: Write) -> None:
         ("like: cpu\ncheck: [1]\nhorizon: 8", "a check is cpu on other seeds; leave out 'horizon'"),
         ("like: cpu\ncheck: [1]", "cpu has used seed 0; give a check other headline and sweep seeds"),
         ("like: cpu\ncheck: [1]\nseeds: {headline: [5, 100], sweep: [5]}", "cpu has used seed 100"),
+        ("like: cpu\ncheck: [1]\nseeds: {headline: [5], sweep: [6]}", "cpu-again has used seed 5"),
     ],
 )
 def test_what_makes_no_scale_is_one_line(write: Write, text: str, message: str) -> None:
     with pytest.raises(UserError, match=f"mine.yaml: .*{message}"):
-        read_scale(write(f"{text}\n"))
+        scale(str(write(f"{text}\n")))
 
 
 def test_a_check_of_a_figure_that_is_not_there(write: Write) -> None:
