@@ -42,11 +42,24 @@ class Machine(Frozen):
 
 
 class Seeds(Frozen):
-    """The seeds of a figure's runs: headline comparisons, sweeps, and searches, which report nothing."""
+    """The seeds of a figure's runs.
+
+    Attributes:
+        headline: of comparisons that rest on the spread over seeds.
+        sweep: of what is shown once.
+        tuning: of searches, which report nothing.
+        long_repeats: how many of `headline` a comparison gets whose runs are several horizons long; None: all.
+    """
 
     headline: tuple[int, ...] = (0,)
     sweep: tuple[int, ...] = (0,)
     tuning: tuple[int, ...] = (0,)
+    long_repeats: Steps | None = None
+
+    @property
+    def long(self) -> tuple[int, ...]:
+        """Those of comparisons whose runs are several horizons long."""
+        return self.headline[: self.long_repeats]
 
     @property
     def reported(self) -> frozenset[int]:

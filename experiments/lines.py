@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from analysis.results import Results
 
-SeedsOf = Literal["headline", "sweep", "tuning"]
+SeedsOf = Literal["headline", "long", "sweep", "tuning"]
 
 
 @dataclass(frozen=True)
