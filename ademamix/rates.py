@@ -12,7 +12,7 @@ from pathlib import Path
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
 from ademamix.optimizers import OptimizerConfig
-from ademamix.scale import Scale
+from ademamix.scale import Scale, scale
 from ademamix.spec import RunSpec
 from ademamix.store import read_json
 
@@ -52,7 +52,7 @@ def measured(at: Scale, folder: Path | None = None) -> Rates:
     try:
         name = str(result["machine"]["processor"])
         busy = result["machine"]["load before"] > result["machine"]["cores"] / 2
-        runs = [run for run in result["runs"] if run["scale"] == at.name]
+        runs = [run for run in result["runs"] if _of(at, str(run["scale"]), str(run["size"]))]
         rates = {
             (str(run["size"]), kind): float(run[kind]["tokens per second"])
             for run in runs
@@ -76,12 +76,25 @@ def seconds_a_question(at: Scale, folder: Path | None = None) -> dict[tuple[str,
     try:
         if result["machine"]["processor"] != processor(at):
             return {}
-        found = [run for run in result["runs"] if run["scale"] == at.name]
+        found = [run for run in result["runs"] if _of(at, str(run["scale"]), str(run["size"]))]
         return {(str(run["size"]), str(run["task"])): float(run["seconds a question"]) for run in found}
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"{path} is not a result of benchmarks/evaluation.py; measure again, or delete it"
         ) from None
+
+
+def _of(at: Scale, measured_at: str, size: str) -> bool:
+    """Whether what was measured of a size at a scale is so at `at`, too: that scale, or one like it there."""
+    if measured_at != at.like:
+        return measured_at == at.name
+    base = scale(at.like)
+    return _speed(at, size) == _speed(base, size)
+
+
+def _speed(at: Scale, size: str) -> tuple[object, ...]:
+    """What the speed of a size depends on."""
+    return at.models.get(size), at.tasks, at.precision, at.micro_batch, at.captured, at.compiled, at.device
 
 
 def _results(at: Scale, of: str, folder: Path | None) -> Path:

@@ -10,6 +10,7 @@ and test loss at the end, the lowest test loss and its step, accuracy, seconds.
 
 import csv
 import itertools
+import sys
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from ademamix.checkout import checkout
 from ademamix.cli.options import seed_numbers
 from ademamix.cli.pipeline import local
 from ademamix.describe import describe
+from ademamix.errors import UserError
 from ademamix.launch.progress import RunProgress
 from ademamix.paper.runs import run
 from ademamix.paper.vision import vision
@@ -94,4 +96,7 @@ def _append(path: Path, rows: list[list[object]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"tune_vision: {error}")

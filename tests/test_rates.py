@@ -9,7 +9,7 @@ from ademamix.errors import UserError
 from ademamix.paper.runs import ADAMW, ADEMAMIX, run
 from ademamix.plan import Wanted, cost, hours_from_scratch, step_hours
 from ademamix.rates import Rates, gpu_here, measured, processor_here
-from ademamix.scale import scale
+from ademamix.scale import read_scale, scale
 
 
 def write(folder: Path, processor: str, device: str = "cpu", at: str = "cpu", load: float = 0.1) -> None:
@@ -41,6 +41,23 @@ def test_what_was_not_measured_is_assumed(tmp_path: Path) -> None:
     write(tmp_path, processor_here())
     for w in (wanted("330M", ADAMW), Wanted(wanted("110M", ADAMW).spec, 4000)):
         assert step_hours(w, at, measured(at, tmp_path)) == step_hours(w, at) > 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "known"),
+    [
+        ("horizon: 8000", True),
+        ("models: {110M: {kind: transformer, width: 96, heads: 4, layers: 2, positions: 64, vocabulary: 256}}", False),
+        ("tasks: {language: {batch: 8}}", False),
+    ],
+)  # fmt: skip
+def test_a_scale_like_another_has_its_rates_where_it_trains_the_same(
+    tmp_path: Path, changed: str, known: bool
+) -> None:
+    write(tmp_path, processor_here())
+    (tmp_path / "mine.yaml").write_text(f"like: cpu\n{changed}\n")
+    rates = measured(read_scale(tmp_path / "mine.yaml"), tmp_path)
+    assert (("110M", "adamw") in rates.found) is known
 
 
 def test_another_machine_or_another_scale_says_nothing(
