@@ -48,7 +48,7 @@ class Seeds(Frozen):
         headline: of comparisons that rest on the spread over seeds.
         sweep: of what is shown once.
         tuning: of searches, which report nothing.
-        long_repeats: how many of `headline` a comparison gets whose runs are several horizons long; None: all.
+        long_repeats: how many of `headline` a comparison gets of runs several horizons long; None: all.
     """
 
     headline: tuple[int, ...] = (0,)

@@ -43,14 +43,17 @@ def test_what_was_not_measured_is_assumed(tmp_path: Path) -> None:
         assert step_hours(w, at, measured(at, tmp_path)) == step_hours(w, at) > 0
 
 
+WIDER = "{kind: transformer, width: 96, heads: 4, layers: 2, positions: 64, vocabulary: 256}"
+
+
 @pytest.mark.parametrize(
     ("changed", "known"),
     [
         ("horizon: 8000", True),
-        ("models: {110M: {kind: transformer, width: 96, heads: 4, layers: 2, positions: 64, vocabulary: 256}}", False),
+        (f"models: {{110M: {WIDER}}}", False),
         ("tasks: {language: {batch: 8}}", False),
     ],
-)  # fmt: skip
+)
 def test_a_scale_like_another_has_its_rates_where_it_trains_the_same(
     tmp_path: Path, changed: str, known: bool
 ) -> None:
