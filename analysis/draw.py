@@ -12,7 +12,7 @@ from analysis.artifacts import Artifact, Figure
 from analysis.caption import caption
 from analysis.judge import folders, has_table
 from analysis.noise import read_noise
-from analysis.style import PAPER, Look
+from analysis.style import FORMATS, PAPER, Look
 from analysis.tables import read_table
 from analysis.verdicts import read_claims
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 # No dates, so that drawing twice gives the same bytes.
-FORMATS = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
 def write_drawing(
@@ -53,7 +53,7 @@ def write_drawing(
             drawing = figure.module.draw(frame)
         drawing.set_figheight(look.heights * drawing.get_figheight())
         words = caption(figure, scale, settings, frame["seed"].unique().tolist()) if scale else ""
-        return saved(drawing, out / figure.name, words)
+        return saved(drawing, out / figure.name, words, look.formats)
 
 
 def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look: Look = PAPER) -> list[Path]:
@@ -67,7 +67,7 @@ def write_overview(artifacts: Sequence[Artifact], folder: Path, out: Path, look:
     titles = {a.whole.name: f"{a.title.partition(' (')[0].rstrip('.')}  {_short(a)}" for a in artifacts}
     with plt.rc_context(look.settings()):
         drawing = overview.draw(verdicts, titles, folder.name)
-        return saved(drawing, out / "overview") if drawing else []
+        return saved(drawing, out / "overview", formats=look.formats) if drawing else []
 
 
 def _short(artifact: Artifact) -> str:
@@ -75,18 +75,18 @@ def _short(artifact: Artifact) -> str:
     return f"{artifact.number}{artifact.whole.panel}" if isinstance(artifact, Figure) else artifact.label
 
 
-def saved(drawing: "Drawing", stem: Path, words: str = "") -> list[Path]:
-    """Write a drawing in every format, named after `stem`, and close it; `words`: what it is of."""
+def saved(drawing: "Drawing", stem: Path, words: str = "", formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a drawing in each of `formats`, named after `stem`, and close it; `words`: what it is of."""
     from matplotlib import pyplot as plt
 
     _set_as_mathematics(drawing)
     if words:
         _sign(drawing, words)
     stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in FORMATS]
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
     with plt.rc_context({"figure.constrained_layout.use": False}):  # so that None is none
-        for path, metadata in zip(paths, FORMATS.values(), strict=True):
-            drawing.savefig(path, metadata=metadata)
+        for path, suffix in zip(paths, formats, strict=True):
+            drawing.savefig(path, metadata=UNDATED[suffix])
             # Laid out once, which takes as long as drawing, and all formats alike. After "none" every format
             # would still be drawn twice, once without an output.
             drawing.set_layout_engine(None)

@@ -15,6 +15,8 @@ WIDTH = 6.75  # inches: the paper's text width
 COLUMN = 3.25
 PANEL_HEIGHT = 2.35
 
+FORMATS = ("png", "pdf", "svg")
+
 BASE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
@@ -62,12 +64,14 @@ class Look:
         lines: width of lines, likewise.
         heights: heights of figures, likewise, so that larger type leaves room for curves.
         dark: light on dark.
+        formats: the files that each drawing is written to.
     """
 
     fonts: float = 1.0
     lines: float = 1.0
     heights: float = 1.0
     dark: bool = False
+    formats: tuple[str, ...] = FORMATS
 
     def settings(self) -> Any:
         """For matplotlib's rc_context."""

@@ -35,7 +35,6 @@ GPU_TESTS = (
     "tests/training/test_step.py::test_nothing_in_a_step_waits_for_the_gpu",
 )
 ARCHIVE = "results.tar.gz"
-REDRAWN = (".svg", ".pdf")  # not carried: `ademamix plot` makes them again
 LIMIT = 16 * 2**20  # bytes that can be carried
 
 
@@ -157,7 +156,8 @@ def day(at: Places, ledger: Ledger, of: str, rates: Sequence[float], only: Seque
         if not all(search(at, ledger, size, rates) for size in sizes):
             return False
         # A corpus of other versions may be a little smaller than the longest run.
-        command = at.trains("run", "--figure", number, "--out", str(at.out / "figures"), "--repeat-data")
+        command = at.trains("run", "--figure", number, "--out", str(at.out / "figures"), "--repeat-data",
+                            "--format", "png")  # fmt: skip
         if not ledger.carry_out(Step(f"figure-{number}", command, 1, resumes=True)):
             return False
     larger = () if at.device == "cpu" else ("330M", "1.3B")
@@ -187,7 +187,7 @@ def archive(out: Path) -> int:
     path = out / ARCHIVE
     with tarfile.open(path, "w:gz") as packed:
         for file in sorted(out.rglob("*")):
-            if file.is_file() and file != path and file.suffix not in REDRAWN:
+            if file.is_file() and file != path:
                 packed.add(file, str(file.relative_to(out)))
     return path.stat().st_size
 

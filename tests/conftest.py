@@ -7,6 +7,9 @@ from pathlib import Path
 # runs them on the device, in a process of its own; tests of the loop on a GPU need TRITON_INTERPRET=0.
 os.environ.setdefault("TRITON_INTERPRET", "1")
 
+# What most tests draw, one format shows; tests of formats ask for them.
+os.environ.setdefault("ADEMAMIX_FORMATS", "png")
+
 import numpy as np
 import pytest
 import torch

@@ -51,6 +51,7 @@ def test_the_pages_commands_lead_to_figure_12(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ADEMAMIX_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("ADEMAMIX_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("ADEMAMIX_FORMATS")  # all of them
     (tmp_path / "my" / "text").mkdir(parents=True)
     chosen = [path for name, path in sources() if name.startswith("mpmath/")]
     for number, path in enumerate(chosen):

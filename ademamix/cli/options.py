@@ -15,6 +15,7 @@ from ademamix.plan import Wanted, unite
 from ademamix.scale import Scale, Seeds, scale, scales
 from ademamix.spec import Need, override_known
 from analysis.artifacts import Artifact, Figure, needs
+from analysis.style import FORMATS
 from experiments import registry
 
 Command = Callable[..., Any]
@@ -197,6 +198,30 @@ def repeat_option(command: Command) -> Command:
 
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+def formats_option(command: Command) -> Command:
+    """In which formats drawings are written."""
+    return click.option(
+        "--format",
+        "formats",
+        type=click.Choice(FORMATS),
+        multiple=True,
+        default=FORMATS,
+        envvar="ADEMAMIX_FORMATS",
+        callback=_in_order,
+        help="Draw only this: png takes half as long as all. Repeatable; with --out.",
+    )(command)
+
+
+def _in_order(_: click.Context, __: click.Parameter, formats: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in FORMATS if name in formats)
+
+
+def refuse_other_drawings(other: bool, options: str) -> None:
+    """Raise UserError where drawings without --out would differ from the committed ones."""
+    if other:
+        raise UserError(f"{options} does not draw what is committed; say where to draw: --out DIR")
 
 
 def changes_options(command: Command) -> Command:

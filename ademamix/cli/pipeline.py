@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,7 @@ from ademamix.scale import Scale
 from ademamix.store import Store, read_measurement, write_measurement
 from ademamix.training.job import HELD, Job, job_of, refuse_uneven
 from analysis.artifacts import Artifact, Figure, Table
+from analysis.style import FORMATS, PAPER, Look
 from experiments import registry
 
 
@@ -238,6 +240,7 @@ def produce(
     store: Store,
     out: Path,
     settings: tuple[str, ...] = (),
+    formats: tuple[str, ...] = FORMATS,
 ) -> None:
     """Write csv, drawing or typeset table, and verdicts of each artifact to `out`/<scale>, or `out`/exact.
 
@@ -248,7 +251,7 @@ def produce(
     from analysis.judge import write_claims
     from analysis.noise import write_noise
 
-    problems = Problems()
+    problems, look = Problems(), replace(PAPER, formats=formats)
     folders = {artifact: out / ("exact" if artifact.exact else at.name) for artifact in artifacts}
     for artifact, folder in list(folders.items()):
         with problems.collecting():
@@ -261,7 +264,7 @@ def produce(
     # After the noise, whose bands are drawn.
     for artifact, folder in folders.items():
         with problems.collecting():
-            _show(artifact, at, folder, settings)
+            _show(artifact, at, folder, settings, look)
     # A changed seed spread can change any verdict of the scale, so all of them are judged again.
     asked = {artifact.whole.name: artifact for artifact in folders}
     for folder in sorted(set(folders.values())):
@@ -269,7 +272,7 @@ def produce(
             if verdicts["figure"] in asked:
                 print_verdicts(verdicts, own_claims(asked[verdicts["figure"]], folder))
         with problems.collecting():
-            write_overview(registry.artifacts(), folder, folder)
+            write_overview(registry.artifacts(), folder, folder, look)
     problems.raise_any()
 
 
@@ -297,7 +300,7 @@ def _tabulate(artifact: Artifact, at: Scale, store: Store, folder: Path, setting
     write_table(table, folder / f"{artifact.name}.csv", settings)
 
 
-def _show(artifact: Artifact, at: Scale, folder: Path, settings: tuple[str, ...]) -> None:
+def _show(artifact: Artifact, at: Scale, folder: Path, settings: tuple[str, ...], look: Look) -> None:
     """Draw a figure, or typeset a table, in `folder`, where the csv is that its runs came to."""
     from analysis.draw import write_drawing
     from analysis.typeset import write_typeset
@@ -307,7 +310,7 @@ def _show(artifact: Artifact, at: Scale, folder: Path, settings: tuple[str, ...]
     else:
         assert isinstance(artifact, Figure)
         table = folder / f"{artifact.name}.csv"
-        paths = write_drawing(artifact, table, folder, scale=at, settings=settings)
+        paths = write_drawing(artifact, table, folder, look, at, settings)
     for path in paths:
         print(path)
     if isinstance(artifact, Table):

@@ -22,8 +22,10 @@ from ademamix.cli.options import (
     corpus_option,
     data_option,
     figure_option,
+    formats_option,
     json_option,
     out_option,
+    refuse_other_drawings,
     repeat_option,
     runs_option,
     scale_option,
@@ -47,6 +49,7 @@ from ademamix.records import (
 from ademamix.scale import scale, scales
 from ademamix.store import Store
 from analysis.claims import VERDICTS
+from analysis.style import FORMATS
 from experiments import registry
 
 FAILED_ON = 3  # the exit code where a claim is judged as --fail-on names
@@ -112,6 +115,7 @@ def plan(
 @changes_options
 @launcher_options
 @repeat_option
+@formats_option
 @click.option(
     "--only", multiple=True, metavar="ID", help="Train only runs whose id begins so. Draws nothing."
 )
@@ -127,6 +131,7 @@ def run(
     settings: tuple[str, ...],
     launching: Launching,
     repeat_data: bool,
+    formats: tuple[str, ...],
     only: tuple[str, ...],
     until: int | None,
     data: Path,
@@ -161,6 +166,8 @@ def run(
             "--set changes what is trained, so the figure would not be the paper's; "
             "say where to put it with --out DIR"
         )
+    committed = not out and seeds is None and at.name == scale_name
+    refuse_other_drawings(committed and formats != FORMATS, "--format")
     with Console(stderr=True).status("planning"):
         asked, everything = wanted_runs(artifacts, at, settings, until)
         if only:
@@ -186,8 +193,8 @@ def run(
         prune(together(everything, wanted_runs([], at)[1]), store)
     if code == 0 and not only and not until:
         measure(artifacts, at, store, data, launching.device)
-        default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
-        produce(artifacts, everything, at, store, out or default, settings)
+        out = out or checkout() / ("figures" if committed else "out")
+        produce(artifacts, everything, at, store, out, settings, formats)
     raise SystemExit(launching.exit_code(code))
 
 
@@ -223,8 +230,16 @@ def status(as_json: bool, runs: Path) -> None:
 @click.option("--scale", "scale_name", help="Only this scale. [default: all]")
 @click.option("--size", type=click.Choice(["paper", "talk"]), default="paper", show_default=True)
 @click.option("--dark", is_flag=True, help="Light on dark. With --out.")
+@formats_option
 @out_option
-def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, out: Path | None) -> None:
+def plot(
+    names: tuple[str, ...],
+    scale_name: str | None,
+    size: str,
+    dark: bool,
+    formats: tuple[str, ...],
+    out: Path | None,
+) -> None:
     """Draw figures again from their committed tables. Trains nothing, needs no torch.
 
     \b
@@ -236,9 +251,8 @@ def plot(names: tuple[str, ...], scale_name: str | None, size: str, dark: bool, 
     from analysis.judge import folders, refuse_without_tables
     from analysis.style import LOOKS
 
-    look = replace(LOOKS[size], dark=dark)
-    if look != LOOKS["paper"] and out is None:
-        raise UserError("--size and --dark draw other pictures than the committed ones; say where: --out DIR")
+    look = replace(LOOKS[size], dark=dark, formats=formats)
+    refuse_other_drawings(look != LOOKS["paper"] and not out, "--size, --dark or --format")
     figures, root = chosen_figures(names), checkout() / "figures"
     refuse_without_tables(figures, scale_name, root, bool(names))
     for path in redraw(figures, scale_name, root, out, look):

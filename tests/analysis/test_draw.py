@@ -1,6 +1,7 @@
 """What is done to every drawing: subscripts as mathematics, a line that says what it is of."""
 
 import itertools
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from analysis.caption import caption
 from analysis.draw import SUBSCRIPTS, write_drawing
 from analysis.style import LOOKS, Look, colour
 from experiments import registry
+from tests.command_line import cli
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,24 @@ def test_drawings_for_talks_are_higher_and_say_all_of_what_they_are(tmp_path: Pa
         assert "updates" in words
     (width, height), talk = sizes
     assert talk == (width, pytest.approx(LOOKS["talk"].heights * height, abs=1))
+
+
+def test_formats_are_chosen_where_nothing_committed_is_replaced(tmp_path: Path) -> None:
+    where = ("--figure", "3c", "--scale", "cpu")
+
+    def drawn(*words: str) -> list[str]:
+        done = cli(
+            "plot", "--figure", "3c", "--scale", "cpu", "--out", str(tmp_path / "-".join(words)), *words
+        )
+        assert done.returncode == 0, done.stderr
+        return [Path(line).suffix for line in done.stdout.split()]
+
+    assert drawn() == [f".{name}" for name in os.environ["ADEMAMIX_FORMATS"].split()]
+    assert drawn("--format", "svg", "--format", "png") == [".png", ".svg"]
+    for verb in ("plot", "run"):
+        refused = cli(verb, *where, "--format", "svg")
+        assert refused.returncode == 1
+        assert "say where to draw: --out DIR" in refused.stderr
 
 
 def test_the_longest_name_that_fits_has_the_colour() -> None:

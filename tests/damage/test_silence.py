@@ -107,7 +107,7 @@ def test_overrides_stand_in_csv_drawing_and_beside(world: World, tmp_path: Path)
     setting = "optimizer.weight_decay=0"
     store = Store(tmp_path / "runs")
     fill(store, (setting,))
-    assert world.draw(tmp_path, "--set", setting, runs=store.root).code == 0
+    assert world.draw(tmp_path, "--set", setting, "--format", "svg", runs=store.root).code == 0
     table = tmp_path / "smoke" / "figure-09.csv"
     assert all(line.endswith(f",{setting}") for line in table.read_text().splitlines()[1:])
     assert json.loads(table.with_suffix(".json").read_text())["changed"] == [setting]
