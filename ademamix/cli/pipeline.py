@@ -280,6 +280,8 @@ def own_claims(artifact: Artifact, folder: Path) -> set[str]:
     """The names of the claims that an artifact's own table, of all panels or of one, is enough to judge."""
     from analysis.tables import read_table
 
+    if artifact == artifact.whole:
+        return {claim.name for claim in artifact.claims}
     frame = read_table(folder / f"{artifact.name}.csv")
     found = set()
     for claim in artifact.claims:

@@ -108,13 +108,15 @@ def _look(curve: Mapping[int, float], lag: int) -> float | None:
     return curve.get(lag, math.inf if math.inf in curve.values() else None)
 
 
-def change(frame: "pd.DataFrame", panel: str, tau: int, seed: int | None = None) -> "pd.Series[float]":
-    """The loss on τ's batch minus that just before τ (nats), by lag; the mean over seeds, or one's."""
-    rows = frame[(frame["panel"] == panel) & (frame["series"] == name_of(tau))]
-    if seed is not None:
-        rows = rows[rows["seed"] == seed]
-    loss = rows.groupby("x")["y"].mean()
-    return loss - loss[0]
+def losses(frame: "pd.DataFrame", panel: str) -> "pd.DataFrame":
+    """The loss on each batch (nats): a row for each lag, a column for each (seed, τ's name)."""
+    return frame[frame["panel"] == panel].pivot(index="x", columns=["seed", "series"], values="y")
+
+
+def change(loss: "pd.Series[float]") -> "pd.Series[float]":
+    """A loss minus that just before τ, by lag, as long as the window is."""
+    seen = loss.dropna()
+    return seen - seen[0]
 
 
 def at_unit(of: "pd.Series[float]", window: float) -> float:
@@ -123,10 +125,11 @@ def at_unit(of: "pd.Series[float]", window: float) -> float:
     return float(of[min(of.index[1:], key=lambda lag: abs(lag - wanted))])
 
 
-def normalised(frame: "pd.DataFrame", panel: str, tau: int) -> "pd.Series[float]":
-    """The change, mean over seeds, in units of the drop: 0 just before τ, −1 at the paper's τ + 50."""
-    found = change(frame, panel, tau)
-    return found / -at_unit(found, float(frame["x"].max()))
+def normalised(frame: "pd.DataFrame", panel: str) -> "dict[int, pd.Series[float]]":
+    """τ → the change, mean over seeds, in units of the drop: 0 just before τ, −1 at the paper's τ + 50."""
+    means = losses(frame, panel).T.groupby(level="series").mean().T
+    changes = {tau: change(means[name_of(tau)]) for tau in TAUS}
+    return {tau: found / -at_unit(found, float(frame["x"].max())) for tau, found in changes.items()}
 
 
 def draw(frame: "pd.DataFrame") -> "Figure":
@@ -141,8 +144,7 @@ def draw(frame: "pd.DataFrame") -> "Figure":
     colours = ScalarMappable(Normalize(TAUS[0] / 1000, TAUS[-1] / 1000), "viridis")
     ramp = style.ramp(TAUS)
     for one, panel in zip(axes, shown, strict=True):
-        for tau in TAUS:
-            curve = normalised(frame, panel, tau)
+        for tau, curve in normalised(frame, panel).items():
             one.plot(curve.index, curve, color=ramp[tau], linewidth=0.9)
         one.axhline(-1, color="0.3", linewidth=0.7, linestyle="--")
         one.set(title=TITLES[panel], xlabel="updates since just before τ")
@@ -160,9 +162,9 @@ def ends(frame: "pd.DataFrame", panel: str, taus: Iterable[int]) -> Paired:
     Means are taken before the division: the drop of a single small batch can be next to nothing.
     """
     taus, window = list(taus), float(frame["x"].max())
-    found = {}
-    for seed in frame[frame["panel"] == panel]["seed"].unique().tolist():
-        changes = [change(frame, panel, tau, seed) for tau in taus]
+    loss, found = losses(frame, panel), {}
+    for seed in loss.columns.unique("seed").tolist():
+        changes = [change(loss[seed, name_of(tau)]) for tau in taus]
         found[seed] = sum(float(c.iloc[-1]) for c in changes) / -sum(at_unit(c, window) for c in changes)
     return Paired(found, {})  # the spread of final losses is not that of these
 
@@ -202,7 +204,7 @@ def _less_at_the_end(frame: "pd.DataFrame") -> list[Effect]:
 def _report(frame: "pd.DataFrame") -> dict[str, str]:
     return {
         TITLES[panel]: ", ".join(
-            f"{name_of(tau)}: {normalised(frame, panel, tau).iloc[-1]:.2f}" for tau in TAUS
+            f"{name_of(tau)}: {curve.iloc[-1]:.2f}" for tau, curve in normalised(frame, panel).items()
         )
         for panel in PANELS
     }
