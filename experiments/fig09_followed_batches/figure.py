@@ -163,7 +163,7 @@ def ends(frame: "pd.DataFrame", panel: str, taus: Iterable[int]) -> Paired:
     """
     taus, window = list(taus), float(frame["x"].max())
     loss, found = losses(frame, panel), {}
-    for seed in loss.columns.unique("seed").tolist():
+    for seed in map(int, loss.columns.unique("seed")):
         changes = [change(loss[seed, name_of(tau)]) for tau in taus]
         found[seed] = sum(float(c.iloc[-1]) for c in changes) / -sum(at_unit(c, window) for c in changes)
     return Paired(found, {})  # the spread of final losses is not that of these
