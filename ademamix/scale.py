@@ -48,18 +48,19 @@ class Seeds(Frozen):
         headline: of comparisons that rest on the spread over seeds.
         sweep: of what is shown once.
         tuning: of searches, which report nothing.
-        long_repeats: how many of `headline` a comparison gets of runs several horizons long; None: all.
+        few_repeats: how many of `headline` a comparison gets that is too long, or of too wide a spread, to be
+            repeated as often as others; None: all.
     """
 
     headline: tuple[int, ...] = (0,)
     sweep: tuple[int, ...] = (0,)
     tuning: tuple[int, ...] = (0,)
-    long_repeats: Steps | None = None
+    few_repeats: Steps | None = None
 
     @property
-    def long(self) -> tuple[int, ...]:
-        """Those of comparisons whose runs are several horizons long."""
-        return self.headline[: self.long_repeats]
+    def few(self) -> tuple[int, ...]:
+        """The first of `headline`."""
+        return self.headline[: self.few_repeats]
 
     @property
     def reported(self) -> frozenset[int]:

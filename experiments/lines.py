@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from analysis.results import Results
 
-SeedsOf = Literal["headline", "long", "sweep", "tuning"]
+SeedsOf = Literal["headline", "few", "sweep", "tuning"]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ STARTS = (1_000_000, 1_300_000)  # where the decays begin; the paper's text coul
 DECAY = 100_000
 
 LINES = [
-    *(Line("b", name, trunk, LENGTH, "long", beside=STARTS) for name, trunk in TRUNKS.items()),
+    *(Line("b", name, trunk, LENGTH, "few", beside=STARTS) for name, trunk in TRUNKS.items()),
     *(line for start in STARTS for line in decay_lines("b", start, DECAY)),
 ]
 

@@ -24,7 +24,7 @@ def name_of(optimizer: str, length: int) -> str:
 
 
 LINES = [
-    Line("c", name_of(name, length), run(SIZE, kind, length), length, seeds="headline")
+    Line("c", name_of(name, length), run(SIZE, kind, length), length, seeds="few")
     for length in LENGTHS
     for name, kind in OPTIMIZERS.items()
 ]

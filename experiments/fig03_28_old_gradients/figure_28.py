@@ -26,7 +26,7 @@ DECAYS = (200_000, 100_000)  # from 900k; Figure 3b's, from 1M, ends at the same
 STARTS = tuple(END - steps for steps in DECAYS)
 
 LINES = [
-    *(Line("", name, trunk, END, "long", beside=STARTS) for name, trunk in TRUNKS.items()),
+    *(Line("", name, trunk, END, "few", beside=STARTS) for name, trunk in TRUNKS.items()),
     *(line for steps in DECAYS for line in decay_lines("", END - steps, steps)),
 ]
 

@@ -42,6 +42,6 @@ def decay_name(name: str, start: int, steps: int) -> str:
 def decay_lines(panel: str, start: int, steps: int) -> list[Line]:
     """The decay from `start` of every constant run."""
     return [
-        Line(panel, decay_name(name, start, steps), decayed(trunk, start, steps), start + steps, "long")
+        Line(panel, decay_name(name, start, steps), decayed(trunk, start, steps), start + steps, "few")
         for name, trunk in TRUNKS.items()
     ]

@@ -46,7 +46,7 @@ class Trial:
 
     def seeds(self, scale: Scale) -> list[int]:
         """The tuning seed first."""
-        more = scale.seeds.headline if self.best else ()
+        more = scale.seeds.few if self.best else ()
         return list(dict.fromkeys((*scale.seeds.tuning, *more)))
 
 

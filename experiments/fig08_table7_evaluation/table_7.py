@@ -70,7 +70,7 @@ def values(results: "Results") -> "pd.DataFrame":
                 if right:
                     rows.append((task.name, metric, seed, end, accuracy(right)))
                     rows.append((task.name, f"{metric}, {ERROR}", seed, end, standard_error(right)))
-        for seed in scale.seeds.long:
+        for seed in scale.seeds.few:
             pair = [found.get((name, seed)) for name in OPTIMIZERS]
             if pair[0] and pair[1]:
                 gap, error = paired_difference(pair[0], pair[1])

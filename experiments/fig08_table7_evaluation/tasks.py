@@ -65,5 +65,5 @@ def quantity(task: Task, scale: Scale) -> Quantity:
 def seeded(scale: Scale) -> Iterator[tuple[str, PaperRun, int]]:
     """(optimizer, run of the paper, seed) of every model."""
     for name, paper in OPTIMIZERS.items():
-        for seed in scale.seeds.long:
+        for seed in scale.seeds.few:
             yield name, paper, seed
