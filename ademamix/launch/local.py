@@ -22,7 +22,7 @@ from ademamix.launch.team import Team
 from ademamix.owner import alive
 from ademamix.plan import complete
 from ademamix.store import Store
-from ademamix.training.job import FAILED, HELD, Job
+from ademamix.training.job import FAILED, HELD, TAKEN, Job
 from ademamix.training.stop import Stop, catching
 
 TICK = 0.25  # seconds between looks at the workers
@@ -87,31 +87,38 @@ class Local:
         self, schedule: Schedule, pool: "Pool", store: Store, display: Display, stop: Stop, more: Feed
     ) -> None:
         while pool.free and not stop:
-            jobs = self._take(schedule, store, len(pool.free))
+            jobs, patient = self._take(schedule, store, len(pool.free))
             if not jobs:
                 schedule.add(more(len(pool.free)))
-                jobs = self._take(schedule, store, len(pool.free))
+                jobs, patient = self._take(schedule, store, len(pool.free))
             if not jobs:
                 return
-            pool.start(jobs)
+            pool.start(jobs, patient)
             for each in jobs:
                 display.started(each)
 
-    def _take(self, schedule: Schedule, store: Store, free: int) -> tuple[Job, ...]:
-        """What the next worker trains. Runs that another call trains come last: it would wait for them."""
+    def _take(self, schedule: Schedule, store: Store, free: int) -> tuple[tuple[Job, ...], bool]:
+        """What the next worker trains, and whether it waits where another call trains that.
+
+        Such runs come last. Two calls may choose the same at the same moment: one puts it off then.
+        """
         ready = schedule.ready(lambda _: True)
-        ours = [job for job in ready if not alive(store.run(job.spec.id).folder)] or ready
-        if not ours:
-            return ()
-        first, *others = ours
+        ours = [job for job in ready if not _of_another_call(job, schedule, store)]
+        if not ready:
+            return (), False
+        first, *others = ours or ready
         beside = [job for job in others if alike(first, job)]
         taken = {job.spec.id for job in (first, *beside[: self._beside(first, len(beside), free)])}
-        return schedule.take_some(lambda job: job.spec.id in taken, len(taken))
+        return schedule.take_some(lambda job: job.spec.id in taken, len(taken)), not ours
 
     def _beside(self, job: Job, others: int, free: int) -> int:
         """How many of `others` like it a worker takes with a job, so that none of the `free` ones is idle."""
         most = self.packing.most(job) if self.ranks == 1 else 1
         return min(most, -(-(1 + others) // free)) - 1
+
+
+def _of_another_call(job: Job, schedule: Schedule, store: Store) -> bool:
+    return job.spec.id in schedule.put_off or alive(store.run(job.spec.id).folder)
 
 
 def _tell(display: Display, running: int) -> bool:
@@ -127,6 +134,10 @@ def _settle(
     """Take note of a worker's end."""
     for job in team.jobs:
         code = exit_code if len(team.jobs) == 1 else _code_of(job, exit_code, store)
+        if code == TAKEN and not stop:
+            schedule.put_back(job)
+            display.put_off(job)
+            continue
         failed = code not in (0, HELD) and not stop
         if code == 0:
             schedule.succeeded(job)
@@ -142,10 +153,14 @@ def _code_of(job: Job, exit_code: int, store: Store) -> int:
     """What became of one run of a pack, whose exit code is that of all of them together."""
     if exit_code == 0 or complete(job.need, job.forks, store):
         return 0
-    if exit_code not in (FAILED, HELD):  # the process was lost
+    if exit_code not in (FAILED, HELD, TAKEN):  # the process was lost
         return exit_code
     run = store.run(job.spec.id)
-    return FAILED if run.failure_path.exists() and not run.stop_path.exists() else HELD
+    if run.stop_path.exists():
+        return HELD
+    if run.failure_path.exists():
+        return FAILED
+    return TAKEN if exit_code == TAKEN or alive(run.folder) else HELD
 
 
 class Pool:
@@ -160,8 +175,9 @@ class Pool:
         self._shard = of.shard
         self._context = fork_server(of.threads, preload)
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        team = Team(self._context, jobs, self._places, self.free.pop(), self._threads, self._shard)
+    def start(self, jobs: Sequence[Job], patient: bool) -> None:
+        devices = self.free.pop()
+        team = Team(self._context, jobs, self._places, devices, self._threads, self._shard, patient)
         self.running[jobs[0].spec.id] = team
 
     @property

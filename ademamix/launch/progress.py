@@ -112,6 +112,11 @@ class RunProgress:
         self._pace.reached(job, job.until - job.first_step)
         self._say(job, "left out: the run it branches from failed")
 
+    def put_off(self, job: Job) -> None:
+        _, task = self._tasks.pop(job.spec.id)
+        self._progress.remove_task(task)
+        self._say(job, "another call trains it; left for last")
+
     def stopping(self, running: int) -> None:
         what = "this update" if running == 1 else f"this update of {running} runs"
         self.console.print(f"stopping after {what}, with a checkpoint", highlight=False)

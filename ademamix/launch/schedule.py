@@ -18,7 +18,11 @@ def left_out(jobs: Sequence[Job], failed: Collection[str]) -> tuple[Job, ...]:
 
 
 class Schedule:
-    """Jobs in the order of preference, each after its trunk; what branches from a failure fails with it."""
+    """Jobs in the order of preference, each after its trunk; what branches from a failure fails with it.
+
+    Attributes:
+        put_off: ids of those that were put back.
+    """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = {job.spec.id: job for job in jobs}
@@ -29,6 +33,7 @@ class Schedule:
         self._left = set(self._jobs)
         self._failed: set[str] = set()
         self._free: set[str] = set()  # added later: nothing waits for them
+        self.put_off: set[str] = set()
 
     @property
     def failed(self) -> tuple[Job, ...]:
@@ -55,6 +60,11 @@ class Schedule:
         for job in found:
             self._ready.remove(job.spec.id)
         return found
+
+    def put_back(self, job: Job) -> None:
+        """A job that was taken was not begun, since others train it: it may start again, as the last."""
+        self.put_off.add(job.spec.id)
+        self._ready.append(job.spec.id)
 
     def succeeded(self, job: Job) -> None:
         """A job is done: its branches may start."""

@@ -25,6 +25,7 @@ class Team:
         devices: a name for each of them; rank 0 is on the first.
         threads: of each on a CPU.
         shard: whether each keeps a part of the state alone.
+        patient: whether they wait for runs that other processes train.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Team:
         devices: Sequence[str],
         threads: int,
         shard: bool = False,
+        patient: bool = True,
     ) -> None:
         self.jobs = tuple(jobs)
         self.devices = tuple(devices)
@@ -45,7 +47,7 @@ class Team:
         self._processes = [
             context.Process(
                 target=_train,
-                args=(self.jobs, *places, device, threads, rank, len(devices), meet, shard),
+                args=(self.jobs, *places, device, threads, rank, len(devices), meet, shard, patient),
                 daemon=False,
             )
             for rank, device in enumerate(devices)
@@ -116,6 +118,7 @@ def _train(
     size: int,
     meet: str,
     shard: bool,
+    patient: bool,
 ) -> None:
     """A process of a run: rank `rank` of `size`, which find each other at `meet`."""
     from ademamix.training.pack_worker import work_together
@@ -123,11 +126,11 @@ def _train(
     from ademamix.training.worker import work
 
     if len(jobs) > 1:
-        raise SystemExit(work_together(jobs, store_root, data_root, device, threads))
+        raise SystemExit(work_together(jobs, store_root, data_root, device, threads, patient))
     if size > 1:
         _prepare(device)
     with joined(rank, size, meet, shard) as ranks:
-        code = work(jobs[0], store_root, data_root, device, threads, ranks)
+        code = work(jobs[0], store_root, data_root, device, threads, ranks, patient=patient)
     raise SystemExit(code)
 
 

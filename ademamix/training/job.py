@@ -9,6 +9,7 @@ from ademamix.spec import Need, Observe, RunSpec
 
 FAILED = 1  # a worker's exit code
 HELD = 75  # it was not trained (further), as there is a file `stop` in its folder
+TAKEN = 76  # another process trains it, and its launcher has others to go on with
 
 
 @dataclass(frozen=True)

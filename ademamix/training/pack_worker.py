@@ -14,7 +14,7 @@ import torch
 
 from ademamix.store import Store
 from ademamix.training.garbage import collected_when_told
-from ademamix.training.job import FAILED, HELD, Job
+from ademamix.training.job import FAILED, HELD, TAKEN, Job
 from ademamix.training.pack import Member, Pack
 from ademamix.training.session import Session
 from ademamix.training.stop import Asked, Stop, catching
@@ -23,20 +23,24 @@ from ademamix.training.worker import explained, fail, opened, own
 
 @dataclass(frozen=True)
 class Places:
-    """Where runs and data are, and on what they are trained."""
+    """Where runs and data are, on what they are trained, and whether to wait for those of others."""
 
     store: Path
     data: Path
     device: torch.device
+    patient: bool
 
 
-def work_together(jobs: Sequence[Job], store_root: Path, data_root: Path, device: str, threads: int) -> int:
+def work_together(
+    jobs: Sequence[Job], store_root: Path, data_root: Path, device: str, threads: int, patient: bool = True
+) -> int:
     """Train `jobs`, of one `pack_key` and one size of passes, as a pack; returns an exit code.
 
-    0: all are done; FAILED: one at least failed; HELD, or 128 + signal. The store says which.
+    0: all are done; FAILED: one at least failed; HELD, TAKEN, or 128 + signal. The store says which.
+    `patient`: wait while another process trains one of them, rather than go on without it.
     """
     torch.set_num_threads(threads)
-    places = Places(store_root, data_root, torch.device(device))
+    places = Places(store_root, data_root, torch.device(device), patient)
     with catching() as stop:
         codes = _train(jobs, places, stop)
     return FAILED if FAILED in codes else stop.exit_code or max(codes)
@@ -60,7 +64,7 @@ class Seat:
     """A run of the pack in this process, from its lock to its end.
 
     Attributes:
-        code: what came of it: 0, FAILED or HELD.
+        code: what came of it: 0, FAILED, HELD or TAKEN.
         session: None where there is nothing to train.
     """
 
@@ -72,8 +76,8 @@ class Seat:
         self._asked = Asked(stop, self.run.stop_path)
         self._held = ExitStack()
         with self.failing_alone():
-            if not own(self.run, self._asked, self._held):
-                self.code = HELD if self._asked.held else 0
+            if not own(self.run, self._asked, self._held, places.patient):
+                self.code = HELD if self._asked.held else 0 if stop else TAKEN
                 return
             store = Store(places.store)
             self.session = opened(job, self.run, store, places.data, places.device, kind=Member)

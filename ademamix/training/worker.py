@@ -23,7 +23,7 @@ from ademamix.store import Outcome, Run, Store, missing
 from ademamix.tasks import Task
 from ademamix.training import checkpoint
 from ademamix.training.garbage import collected_when_told
-from ademamix.training.job import FAILED, HELD, Job, refuse_uneven
+from ademamix.training.job import FAILED, HELD, TAKEN, Job, refuse_uneven
 from ademamix.training.observe import refuse_unmeasurable, weights_needed
 from ademamix.training.ranks import ALONE, Ranks
 from ademamix.training.session import Session, observe_later
@@ -39,11 +39,13 @@ def work(
     threads: int,
     ranks: Ranks = ALONE,
     stop: Stop | None = None,
+    patient: bool = True,
 ) -> int:
-    """Train `job`; returns an exit code: 0 done (diverged is done), FAILED, HELD, or 128 + signal.
+    """Train `job`; returns an exit code: 0 done (diverged is done), FAILED, HELD, TAKEN, or 128 + signal.
 
     A failure is written to the run's folder, whatever it is; it never reaches another run. `stop`: the flag
-    of a process that catches signals itself.
+    of a process that catches signals itself. `patient`: wait while another process trains the run, rather
+    than return TAKEN.
     """
     torch.set_num_threads(threads)
     store = Store(store_root)
@@ -52,8 +54,8 @@ def work(
         asked = Asked(stop, run.stop_path if ranks.first else None)
         try:
             with ExitStack() as held:
-                if ranks.share(ranks.first and not own(run, asked, held)):
-                    return HELD if asked.held else stop.exit_code
+                if ranks.share(ranks.first and not own(run, asked, held, patient)):
+                    return HELD if asked.held else stop.exit_code or TAKEN
                 _train(job, run, store, data_root, torch.device(device), asked, ranks)
             return HELD if asked.held and not store.run(run.id).outcome() else stop.exit_code
         except Exception as error:
@@ -73,19 +75,26 @@ def explained(error: Exception, store_root: Path, data_root: Path) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def own(run: Run, stop: Asked, held: ExitStack) -> bool:
-    """Own the run until `held` is closed, once nobody else trains it; False when told to stop first."""
+def own(run: Run, stop: Asked, held: ExitStack, patient: bool) -> bool:
+    """Own the run until `held` is closed, once nobody else trains it.
+
+    False when told to stop first, or where somebody else trains it and we are not `patient`.
+    """
     run.folder.mkdir(parents=True, exist_ok=True)
     while not stop:
         try:
             run.lock.acquire(timeout=0.5)
         except Timeout:
-            continue
+            if patient:
+                continue
+            return False
         if not owner.elsewhere(run.folder):
             held.callback(run.lock.release)
             held.enter_context(owner.owning(run.folder))
             return True
         run.lock.release()  # trained by a machine whose locks we cannot see
+        if not patient:
+            return False
         time.sleep(0.5)
     return False
 

@@ -33,6 +33,9 @@ class Recorder:
     def skipped(self, job: Job) -> None:
         self.events.append(("skipped", job.spec.id))
 
+    def put_off(self, job: Job) -> None:
+        self.events.append(("put off", job.spec.id))
+
 
 def job(spec: RunSpec, keep: frozenset[int] = frozenset()) -> Job:
     return Job(spec, until=30, keep=keep, forks={}, observe={}, log_every=10, checkpoint_seconds=60)

@@ -7,9 +7,11 @@ import pytest
 
 from ademamix.launch.local import Local
 from ademamix.launch.packs import Packing
+from ademamix.launch.protocol import Launched
 from ademamix.owner import owning
 from ademamix.spec import RunSpec
 from ademamix.store import Store
+from ademamix.training.job import Job
 from tests.launch.contract import Contract, Make, Recorder, job
 
 
@@ -42,6 +44,34 @@ def test_runs_that_another_call_trains_come_last(
         Local(["cpu"], 1, packing=Packing(2)).launch(jobs, store, data_root, display)
     started = [id for event, id in display.events if event == "started"]
     assert started == [jobs[1].spec.id, jobs[2].spec.id, jobs[0].spec.id]
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_run_that_two_calls_choose_at_the_same_moment_is_put_off_by_one(
+    members: int, tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    """Who comes second goes on with the others, and waits for it at the end."""
+    store = Store(tmp_path)
+    jobs = [job(adamw_spec.changed(seed=seed)) for seed in range(3)]
+    first = store.run(jobs[0].spec.id)
+    first.folder.mkdir(parents=True)
+
+    class Other(Recorder):
+        """The other call, which has the lock and has not said so yet; it gives up when all else is done."""
+
+        def ended(self, job: Job, failed: bool) -> None:
+            super().ended(job, failed)
+            if job == jobs[2]:
+                first.lock.release()
+
+    display = Other()
+    first.lock.acquire()
+    done = Local(["cpu"], 1, packing=Packing(members)).launch(jobs, store, data_root, display)
+    assert done == Launched()
+    of_first = [event for event, id in display.events if id == jobs[0].spec.id]
+    assert of_first == ["started", "put off", "started", "ended"]
+    assert display.events[-2:] == [("started", jobs[0].spec.id), ("ended", jobs[0].spec.id)]
+    assert all(store.run(each.spec.id).status()[0] == "finished" for each in jobs)
 
 
 def test_the_number_of_workers_changes_no_result(
