@@ -4,10 +4,11 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ademamix.checkout import checkout
 from ademamix.errors import UserError
@@ -52,7 +53,7 @@ def measured(at: Scale, folder: Path | None = None) -> Rates:
     try:
         name = str(result["machine"]["processor"])
         busy = result["machine"]["load before"] > result["machine"]["cores"] / 2
-        runs = [run for run in result["runs"] if _of(at, str(run["scale"]), str(run["size"]))]
+        runs = _of(at, result["runs"])
         rates = {
             (str(run["size"]), kind): float(run[kind]["tokens per second"])
             for run in runs
@@ -76,7 +77,7 @@ def seconds_a_question(at: Scale, folder: Path | None = None) -> dict[tuple[str,
     try:
         if result["machine"]["processor"] != processor(at):
             return {}
-        found = [run for run in result["runs"] if _of(at, str(run["scale"]), str(run["size"]))]
+        found = _of(at, result["runs"])
         return {(str(run["size"]), str(run["task"])): float(run["seconds a question"]) for run in found}
     except (KeyError, TypeError, ValueError):
         raise UserError(
@@ -84,17 +85,18 @@ def seconds_a_question(at: Scale, folder: Path | None = None) -> dict[tuple[str,
         ) from None
 
 
-def _of(at: Scale, measured_at: str, size: str) -> bool:
-    """Whether what was measured of a size at a scale is so at `at`, too: that scale, or one like it there."""
-    if measured_at != at.like:
-        return measured_at == at.name
-    base = scale(at.like)
-    return _speed(at, size) == _speed(base, size)
+def _of(at: Scale, runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What was measured at a scale, after what was at the one it is like where that trains the same."""
+    base = scale(at.like) if at.like else at
+    known = [run for run in runs if run["scale"] in (at.name, base.name)]
+    found = [r for r in known if r["scale"] == at.name or _speed(at, r["size"]) == _speed(base, r["size"])]
+    return sorted(found, key=lambda run: run["scale"] == at.name)
 
 
 def _speed(at: Scale, size: str) -> tuple[object, ...]:
     """What the speed of a size depends on."""
-    return at.models.get(size), at.tasks, at.precision, at.micro_batch, at.captured, at.compiled, at.device
+    return (at.models.get(size), at.data.get(size), at.tasks, at.precision, at.micro_batch, at.captured,
+            at.compiled, at.device)  # fmt: skip
 
 
 def _results(at: Scale, of: str, folder: Path | None) -> Path:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,9 @@ def saved(drawing: "Drawing", stem: Path, words: str = "", formats: Sequence[str
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
     with plt.rc_context({"figure.constrained_layout.use": False}):  # so that None is none
+        if "png" not in formats:  # whose layout all formats have
+            drawing.savefig(BytesIO(), format="png")
+            drawing.set_layout_engine(None)
         for path, suffix in zip(paths, formats, strict=True):
             drawing.savefig(path, metadata=UNDATED[suffix])
             # Laid out once, which takes as long as drawing, and all formats alike. After "none" every format

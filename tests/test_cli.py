@@ -33,6 +33,7 @@ from tests.damage.world import pretend_trained
         (["plan", "--figure", "12", "--set", "optimizer.beta2=1"], "should be less than 1"),
         (["plan", "--seeds", "a"], "--seeds takes numbers"),
         (["plan", "--seeds=-1"], "--seeds takes numbers"),
+        (["plan", "--seeds", "0,1,0"], "--seeds takes each number once, not '0,1,0'"),
         (["plan", "--figure", "12", "--set", "batch=[1"], "not valid YAML"),
         (["plan", "--figure", "12", "--set", "optimizer.alhpa=4"], "did you mean 'alpha'"),
         (["run", "--figure", "12", "--set", "batch=8"], "say where to put it with --out"),

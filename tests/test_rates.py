@@ -63,6 +63,17 @@ def test_a_scale_like_another_has_its_rates_where_it_trains_the_same(
     assert (("110M", "adamw") in rates.found) is known
 
 
+def test_what_was_measured_at_a_scale_itself_counts_more(tmp_path: Path) -> None:
+    write(tmp_path, processor_here())
+    path = tmp_path / "training-cpu.json"
+    found = json.loads(path.read_text())
+    found["runs"].insert(0, {"scale": "mine", "size": "110M", "adamw": {"tokens per second": 7.0}})
+    path.write_text(json.dumps(found))
+    (tmp_path / "mine.yaml").write_text("like: cpu\nhorizon: 8000\n")
+    rates = measured(read_scale(tmp_path / "mine.yaml"), tmp_path)
+    assert rates.found == {("110M", "adamw"): 7.0, ("110M", "ademamix"): 500.0}
+
+
 def test_another_machine_or_another_scale_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

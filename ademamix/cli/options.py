@@ -201,21 +201,29 @@ def json_option(command: Command) -> Command:
 
 
 def formats_option(command: Command) -> Command:
-    """In which formats drawings are written."""
+    """In which formats drawings are written; `chosen_formats` tells."""
     return click.option(
         "--format",
         "formats",
         type=click.Choice(FORMATS),
         multiple=True,
-        default=FORMATS,
-        envvar="ADEMAMIX_FORMATS",
-        callback=_in_order,
-        help="Draw only this: png takes half as long as all. Repeatable; with --out.",
+        help="Draw only this: png takes half as long as all. Repeatable; with --out. "
+        "[default: those in ADEMAMIX_FORMATS with --out, else all]",
     )(command)
 
 
-def _in_order(_: click.Context, __: click.Parameter, formats: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in FORMATS if name in formats)
+def chosen_formats(stated: Sequence[str], out: Path | None) -> tuple[str, ...]:
+    """Those of --format, else of the environment, else all; what is committed comes in all.
+
+    Raises:
+        UserError: --format without --out, or a format that there is not.
+    """
+    refuse_other_drawings(bool(stated) and not out, "--format")
+    found = stated or (out and os.environ.get("ADEMAMIX_FORMATS", "").split()) or FORMATS
+    for name in found:
+        if name not in FORMATS:
+            raise UserError(f"ADEMAMIX_FORMATS: no format '{name}'; there are {', '.join(FORMATS)}")
+    return tuple(name for name in FORMATS if name in found)
 
 
 def refuse_other_drawings(other: bool, options: str) -> None:
@@ -308,7 +316,10 @@ def seed_numbers(seeds: str) -> tuple[int, ...]:
     """What --seeds names: '0,1,2'."""
     if not all(part.strip().isdecimal() for part in seeds.split(",")):
         raise UserError(f"--seeds takes numbers such as 0,1,2, not '{seeds}'")
-    return tuple(int(part) for part in seeds.split(","))
+    found = tuple(int(part) for part in seeds.split(","))
+    if len(set(found)) < len(found):
+        raise UserError(f"--seeds takes each number once, not '{seeds}'")
+    return found
 
 
 Runs = dict[str, Wanted]

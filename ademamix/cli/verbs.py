@@ -18,6 +18,7 @@ from ademamix.cli.options import (
     changes_options,
     chosen,
     chosen_figures,
+    chosen_formats,
     chosen_scale,
     corpus_option,
     data_option,
@@ -49,7 +50,6 @@ from ademamix.records import (
 from ademamix.scale import scale, scales
 from ademamix.store import Store
 from analysis.claims import VERDICTS
-from analysis.style import FORMATS
 from experiments import registry
 
 FAILED_ON = 3  # the exit code where a claim is judged as --fail-on names
@@ -166,8 +166,7 @@ def run(
             "--set changes what is trained, so the figure would not be the paper's; "
             "say where to put it with --out DIR"
         )
-    committed = not out and seeds is None and at.name == scale_name
-    refuse_other_drawings(committed and formats != FORMATS, "--format")
+    formats = chosen_formats(formats, out)
     with Console(stderr=True).status("planning"):
         asked, everything = wanted_runs(artifacts, at, settings, until)
         if only:
@@ -193,8 +192,8 @@ def run(
         prune(together(everything, wanted_runs([], at)[1]), store)
     if code == 0 and not only and not until:
         measure(artifacts, at, store, data, launching.device)
-        out = out or checkout() / ("figures" if committed else "out")
-        produce(artifacts, everything, at, store, out, settings, formats)
+        default = checkout() / ("figures" if seeds is None and at.name == scale_name else "out")
+        produce(artifacts, everything, at, store, out or default, settings, formats)
     raise SystemExit(launching.exit_code(code))
 
 
@@ -251,8 +250,9 @@ def plot(
     from analysis.judge import folders, refuse_without_tables
     from analysis.style import LOOKS
 
-    look = replace(LOOKS[size], dark=dark, formats=formats)
-    refuse_other_drawings(look != LOOKS["paper"] and not out, "--size, --dark or --format")
+    look = replace(LOOKS[size], dark=dark)
+    refuse_other_drawings(look != LOOKS["paper"] and not out, "--size or --dark")
+    look = replace(look, formats=chosen_formats(formats, out))
     figures, root = chosen_figures(names), checkout() / "figures"
     refuse_without_tables(figures, scale_name, root, bool(names))
     for path in redraw(figures, scale_name, root, out, look):

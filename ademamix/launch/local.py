@@ -103,9 +103,11 @@ class Local:
         Such runs come last. Two calls may choose the same at the same moment: one puts it off then.
         """
         ready = schedule.ready(lambda _: True)
-        ours = [job for job in ready if not _of_another_call(job, schedule, store)]
         if not ready:
             return (), False
+        theirs = {job.spec.id for job in ready if alive(store.run(job.spec.id).folder)}
+        schedule.put_off -= theirs  # from now on their owners tell
+        ours = [job for job in ready if job.spec.id not in theirs | schedule.put_off]
         first, *others = ours or ready
         beside = [job for job in others if alike(first, job)]
         taken = {job.spec.id for job in (first, *beside[: self._beside(first, len(beside), free)])}
@@ -115,10 +117,6 @@ class Local:
         """How many of `others` like it a worker takes with a job, so that none of the `free` ones is idle."""
         most = self.packing.most(job) if self.ranks == 1 else 1
         return min(most, -(-(1 + others) // free)) - 1
-
-
-def _of_another_call(job: Job, schedule: Schedule, store: Store) -> bool:
-    return job.spec.id in schedule.put_off or alive(store.run(job.spec.id).folder)
 
 
 def _tell(display: Display, running: int) -> bool:
@@ -133,7 +131,7 @@ def _settle(
 ) -> None:
     """Take note of a worker's end."""
     for job in team.jobs:
-        code = exit_code if len(team.jobs) == 1 else _code_of(job, exit_code, store)
+        code = exit_code if len(team.jobs) == 1 else _code_of(job, exit_code, store, team.patient)
         if code == TAKEN and not stop:
             schedule.put_back(job)
             display.put_off(job)
@@ -149,7 +147,7 @@ def _settle(
                 display.skipped(left_out)
 
 
-def _code_of(job: Job, exit_code: int, store: Store) -> int:
+def _code_of(job: Job, exit_code: int, store: Store, patient: bool) -> int:
     """What became of one run of a pack, whose exit code is that of all of them together."""
     if exit_code == 0 or complete(job.need, job.forks, store):
         return 0
@@ -158,9 +156,9 @@ def _code_of(job: Job, exit_code: int, store: Store) -> int:
     run = store.run(job.spec.id)
     if run.stop_path.exists():
         return HELD
-    if run.failure_path.exists():
+    if exit_code != TAKEN and run.failure_path.exists():  # otherwise that is another call's
         return FAILED
-    return TAKEN if exit_code == TAKEN or alive(run.folder) else HELD
+    return HELD if patient else TAKEN
 
 
 class Pool:

@@ -86,9 +86,12 @@ class RunProgress:
                 self._progress.update(task, completed=done, speed=self._pace.speed(job))
         self._progress.update(self._overall, completed=self._pace.steps, speed=self._pace.overall())
 
-    def ended(self, job: Job, failed: bool) -> None:
+    def _gone(self, job: Job) -> None:
         _, task = self._tasks.pop(job.spec.id)
         self._progress.remove_task(task)
+
+    def ended(self, job: Job, failed: bool) -> None:
+        self._gone(job)
         outcome = self.store.run(job.spec.id).outcome()
         if failed:
             self._say(job, f"failed: {self.store.run(job.spec.id).failure() or 'see above'}")
@@ -113,8 +116,7 @@ class RunProgress:
         self._say(job, "left out: the run it branches from failed")
 
     def put_off(self, job: Job) -> None:
-        _, task = self._tasks.pop(job.spec.id)
-        self._progress.remove_task(task)
+        self._gone(job)
         self._say(job, "another call trains it; left for last")
 
     def stopping(self, running: int) -> None:

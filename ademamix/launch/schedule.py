@@ -21,7 +21,7 @@ class Schedule:
     """Jobs in the order of preference, each after its trunk; what branches from a failure fails with it.
 
     Attributes:
-        put_off: ids of those that were put back.
+        put_off: ids of those that were put back, and whose owner has not been seen since.
     """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -33,7 +33,7 @@ class Schedule:
         self._left = set(self._jobs)
         self._failed: set[str] = set()
         self._free: set[str] = set()  # added later: nothing waits for them
-        self.put_off: set[str] = set()
+        self.put_off: set[str] = set()  # the launcher leaves them for last
 
     @property
     def failed(self) -> tuple[Job, ...]:
@@ -62,7 +62,7 @@ class Schedule:
         return found
 
     def put_back(self, job: Job) -> None:
-        """A job that was taken was not begun, since others train it: it may start again, as the last."""
+        """A job that was taken was not begun, since another process trains it: it may start again."""
         self.put_off.add(job.spec.id)
         self._ready.append(job.spec.id)
 
@@ -92,6 +92,7 @@ class Schedule:
             self._rank.setdefault(id, len(self._rank))
             self._jobs[id] = job
             self._failed.discard(id)
+            self.put_off.discard(id)
             self._free.add(id)
             self._left.add(id)
             self._ready.append(id)

@@ -40,6 +40,7 @@ class Team:
     ) -> None:
         self.jobs = tuple(jobs)
         self.devices = tuple(devices)
+        self.patient = patient
         self._lost: tuple[int, int] | None = None  # rank and exit code of the first that was
         self._until = float("inf")
         self._folder = Path(tempfile.mkdtemp(prefix="ademamix-ranks-")) if len(devices) > 1 else None

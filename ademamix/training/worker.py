@@ -55,7 +55,8 @@ def work(
         try:
             with ExitStack() as held:
                 if ranks.share(ranks.first and not own(run, asked, held, patient)):
-                    return HELD if asked.held else stop.exit_code or TAKEN
+                    # The first rank alone knows of a file `stop`.
+                    return HELD if asked.held else stop.exit_code or (0 if patient else TAKEN)
                 _train(job, run, store, data_root, torch.device(device), asked, ranks)
             return HELD if asked.held and not store.run(run.id).outcome() else stop.exit_code
         except Exception as error:

@@ -1,7 +1,6 @@
 """What is done to every drawing: subscripts as mathematics, a line that says what it is of."""
 
 import itertools
-import os
 import re
 from pathlib import Path
 
@@ -84,22 +83,31 @@ def test_drawings_for_talks_are_higher_and_say_all_of_what_they_are(tmp_path: Pa
     assert talk == (width, pytest.approx(LOOKS["talk"].heights * height, abs=1))
 
 
-def test_formats_are_chosen_where_nothing_committed_is_replaced(tmp_path: Path) -> None:
+def test_formats_are_chosen_where_nothing_committed_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     where = ("--figure", "3c", "--scale", "cpu")
 
-    def drawn(*words: str) -> list[str]:
-        done = cli(
-            "plot", "--figure", "3c", "--scale", "cpu", "--out", str(tmp_path / "-".join(words)), *words
-        )
+    def drawn(name: str, *formats: str) -> list[Path]:
+        words = [word for one in formats for word in ("--format", one)]
+        done = cli("plot", *where, "--out", str(tmp_path / name), *words)
         assert done.returncode == 0, done.stderr
-        return [Path(line).suffix for line in done.stdout.split()]
+        return list(map(Path, done.stdout.splitlines()))
 
-    assert drawn() == [f".{name}" for name in os.environ["ADEMAMIX_FORMATS"].split()]
-    assert drawn("--format", "svg", "--format", "png") == [".png", ".svg"]
+    monkeypatch.setenv("ADEMAMIX_FORMATS", "png")
+    assert [path.suffix for path in drawn("by the environment")] == [".png"]
+    png, svg = drawn("two", "svg", "png")
+    assert (png.suffix, svg.suffix) == (".png", ".svg")
+    (alone,) = drawn("alone", "svg")
+    committed = checkout() / "figures" / "cpu" / "figure-03c.svg"
+    assert alone.read_bytes() == svg.read_bytes() == committed.read_bytes()
     for verb in ("plot", "run"):
         refused = cli(verb, *where, "--format", "svg")
         assert refused.returncode == 1
-        assert "say where to draw: --out DIR" in refused.stderr
+        assert "--format does not draw what is committed; say where to draw: --out DIR" in refused.stderr
+    monkeypatch.setenv("ADEMAMIX_FORMATS", "gif")
+    refused = cli("plot", *where, "--out", str(tmp_path))
+    assert refused.stderr == "ademamix: ADEMAMIX_FORMATS: no format 'gif'; there are png, pdf, svg\n"
 
 
 def test_the_longest_name_that_fits_has_the_colour() -> None:

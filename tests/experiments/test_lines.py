@@ -7,8 +7,8 @@ import pytest
 
 from ademamix.errors import UserError
 from ademamix.paper.runs import ADAMW, run
-from ademamix.scale import scale
-from experiments import lines
+from ademamix.scale import Seeds, scale
+from experiments import lines, registry
 from experiments.lines import Line
 from tests.command_line import cli
 
@@ -21,6 +21,21 @@ def test_every_warm_up_takes_part_in_the_check_for_collisions() -> None:
     ]
     with pytest.raises(UserError, match="steps 100000 and 100001 of the paper are both"):
         lines.needs(ramps, scale("cpu"))
+
+
+def test_what_is_long_or_varies_widely_has_fewer_seeds() -> None:
+    """Figures 3, 8 and 28 and Table 7 (1M steps and more), Mamba, and vision."""
+    at = scale("cpu").model_copy(update={"seeds": Seeds(headline=(0, 1, 2, 6, 7), few_repeats=3)})
+    seeds = {
+        artifact.name: {need.run.seed for need in artifact.needs(at)}
+        for artifact in registry.artifacts()
+        if artifact.trains
+    }
+    repeated = {name for name, found in seeds.items() if 2 in found}
+    few = {name for name in repeated if not {6, 7} <= seeds[name]}
+    assert few == {"figure-03", "figure-03c", "figure-06", "figure-08", "figure-28", "figure-30", "table-7"}
+    assert repeated > few
+    assert not any({6, 7} & seeds[name] for name in few)
 
 
 def test_a_branch_names_the_steps_of_its_trunk() -> None:

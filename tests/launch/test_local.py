@@ -74,6 +74,28 @@ def test_a_run_that_two_calls_choose_at_the_same_moment_is_put_off_by_one(
     assert all(store.run(each.spec.id).status()[0] == "finished" for each in jobs)
 
 
+def test_a_failure_in_a_pack_does_not_lose_what_was_put_off(
+    tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    store = Store(tmp_path)
+    jobs = [job(adamw_spec.changed(seed=seed)) for seed in range(3)]
+    theirs, failing, ours = (store.run(each.spec.id) for each in jobs)
+    theirs.folder.mkdir(parents=True)
+    failing.metrics_path.mkdir(parents=True)  # where a file has to be
+
+    class Other(Recorder):
+        def ended(self, job: Job, failed: bool) -> None:
+            super().ended(job, failed)
+            if job.spec.id == ours.id:
+                theirs.lock.release()
+
+    theirs.lock.acquire()
+    done = Local(["cpu"], 1, packing=Packing(3)).launch(jobs, store, data_root, Other())
+    assert [each.spec.id for each in done.failed] == [failing.id]
+    assert not done.pending
+    assert theirs.status()[0] == ours.status()[0] == "finished"
+
+
 def test_the_number_of_workers_changes_no_result(
     tmp_path: Path, data_root: Path, adamw_spec: RunSpec
 ) -> None:
