@@ -290,7 +290,7 @@ def test_documented_overrides_plan(tmp_path: Path) -> None:
     for figure, setting, changed in (
         ("12", "optimizer.alpha_warmup=null", 12),
         ("12", "batch=8", 13),
-        ("9", "optimizer.alpha=4", 3),
+        ("9", "optimizer.alpha=4", 5),
     ):
         plans = [
             json.loads(cli("plan", "--figure", figure, "--json", "--runs", str(tmp_path), *extra).stdout)[
