@@ -19,8 +19,8 @@ from itertools import pairwise
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal
 
-from ademamix.errors import UserError
 from analysis.paired import Paired, Run, Terms
+from analysis.series import Series
 from analysis.stats import central_interval, share_draws, t_interval
 
 if TYPE_CHECKING:
@@ -286,10 +286,9 @@ def final(frame: "pd.DataFrame", panel: str, series: str) -> Paired:
     Clipping can hide infinities, so a curve that ends above where the panel's curves begin, soon after the
     warm-up of the learning rate, is called diverged too. (Branches begin late, and low.)
     """
-    everyone = frame[frame["panel"] == panel].sort_values("x").groupby(["series", "seed"])["y"].first()
-    last = _series(frame, panel, series).sort_values("x").groupby("seed")["y"].last()
-    ends = last.where(last <= everyone.max(), math.inf)
-    values = dict(zip(ends.index.tolist(), ends.tolist(), strict=True))
+    every = Series.found(frame)
+    ends = every.by_seed(panel, series)
+    values = {seed: end if end <= every.begins[panel] else math.inf for seed, end in ends.items()}
     return Paired(values, {run_of(frame, panel, series): 1.0})
 
 
@@ -298,11 +297,9 @@ def at(frame: "pd.DataFrame", panel: str, series: str, share: float) -> Paired:
 
     Infinity where it diverged before its first point.
     """
-    rows = _series(frame, panel, series)
-    early = rows[rows["x"] <= share * frame[frame["panel"] == panel]["x"].max()]
-    last = early.sort_values("x").groupby("seed")["y"].last()
-    last = last.reindex(rows["seed"].unique(), fill_value=math.inf)
-    values = dict(zip(last.index.tolist(), last.tolist(), strict=True))
+    every = Series.found(frame)
+    seeds = every.by_seed(panel, series)
+    values = dict.fromkeys(seeds, math.inf) | every.by_seed(panel, series, share * every.lengths[panel])
     return Paired(values, {run_of(frame, panel, series, share): 1.0})
 
 
@@ -312,8 +309,9 @@ def roughness(frame: "pd.DataFrame", panel: str, series: str) -> Paired:
     A curve that only falls has 0; each spike adds its height. The windows observed are always the same, so
     that what rises is the model's loss. Infinity where a run diverged.
     """
-    rows = _series(frame, panel, series).sort_values("x")
-    late = rows[rows["x"] >= frame[frame["panel"] == panel]["x"].max() / 4]
+    every = Series.found(frame)
+    rows = every.rows(panel, series)
+    late = rows[rows["x"] >= every.lengths[panel] / 4]
     total = late.groupby("seed")["y"].apply(lambda y: float(y.diff().clip(lower=0).sum()))
     diverged = rows.groupby("seed")["y"].max() == math.inf
     total = total.reindex(diverged.index, fill_value=0.0).mask(diverged, math.inf)
@@ -398,10 +396,3 @@ def rankings(panels: Mapping[str, Sequence[str]]) -> "Callable[[pd.DataFrame], d
         }
 
     return report
-
-
-def _series(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":
-    rows = frame[(frame["panel"] == panel) & (frame["series"] == series)]
-    if rows.empty:
-        raise UserError(f"the table has no series '{series}' in panel '{panel}'; make the figure again")
-    return rows

@@ -10,6 +10,7 @@ from ademamix.scale import scales
 from analysis.artifacts import Artifact
 from analysis.claims import Claim, Rules
 from analysis.noise import Noise, group_of, read_noise
+from analysis.series import Shared
 from analysis.tables import AGAIN, read_table
 from analysis.verdicts import read_claims, write_verdicts
 
@@ -23,15 +24,16 @@ def rules_of(name: str) -> Rules:
     return Rules(found.judges, tuned=found.slow_half_life is not None) if found else Rules()
 
 
-def groups(artifact: Artifact, scale: str) -> dict[tuple[str, str], str]:
+class Groups(Shared, dict[tuple[str, str], str]):
     """(panel, series) → whose spread over seeds its end has, for the curves of runs of the paper."""
-    if not artifact.trains:
-        return {}
-    return {
-        (need.panel, need.series): group_of(need.paper)
-        for need in artifact.whole.needs(known_scale(scale))
-        if need.paper and need.series
-    }
+
+
+def groups(artifact: Artifact, scale: str) -> Groups:
+    """Those of the runs that an artifact needs at the scale of that name."""
+    needs = artifact.whole.needs(known_scale(scale)) if artifact.trains else ()
+    return Groups(
+        {(need.panel, need.series): group_of(need.paper) for need in needs if need.paper and need.series}
+    )
 
 
 def judge(artifact: Artifact, folder: Path) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from ademamix.scale import Scale, refuse_collisions
 from ademamix.spec import Need
 from analysis.claims import Claim, Effect
 from analysis.curves import thousands
+from analysis.series import Series
 from experiments.dials import dial
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def losses(frame: "pd.DataFrame", panel: str, series: str) -> "pd.DataFrame":
 
     From the step where a run diverged its loss is infinite.
     """
-    rows = frame[(frame["panel"] == panel) & (frame["series"] == series)]
+    rows = Series.found(frame).rows(panel, series)
     found = rows.pivot_table(index="x", columns="seed", values="y").sort_index()
     return found.mask(found.eq(math.inf).cummax(), math.inf)
 
