@@ -1,7 +1,7 @@
 """Trajectories of the real optimizers on functions of two variables, in float64."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def trajectory(
     With `momentum`, the optimizer comes out of a long past: its EMAs of the gradient hold that value, ν
     holds the squared gradient at `start`, and bias corrections are over. Without, its state is empty.
     """
-    (points,) = trajectories(optimizer, gradient, start, iterations, [lr], momentum, **options)
+    (points,) = trajectories(optimizer, gradient, start, iterations, [{"lr": lr}], momentum, **options)
     return points
 
 
@@ -34,30 +34,33 @@ def trajectories(
     gradient: Callable[[float, float], Point],
     start: Point,
     iterations: int,
-    lrs: Sequence[float],
+    groups: Sequence[Mapping[str, Any]],
     momentum: Point | None = None,
     **options: Any,
 ) -> list[list[Point]]:
-    """A trajectory for each learning rate, from groups of one optimizer, whose steps cost less than many."""
+    """A trajectory for each of `groups` of one optimizer, whose steps cost less than those of many.
+
+    A group states what its trajectory has of its own, such as {"lr": 0.1, "betas": (0.9, 0.999)}.
+    """
     import torch
 
-    xs = [torch.tensor(start, dtype=torch.float64, requires_grad=True) for _ in lrs]
-    groups = [{"params": [x], "lr": lr} for x, lr in zip(xs, lrs, strict=True)]
-    steps = optimizer(groups, weight_decay=0.0, **options)
-    gradients = [torch.zeros_like(x) for x in xs]
-    for x, at in zip(xs, gradients, strict=True):
-        x.grad = at
+    xs = [torch.tensor(start, dtype=torch.float64, requires_grad=True) for _ in groups]
+    stated = [{"params": [x], **group} for x, group in zip(xs, groups, strict=True)]
+    steps = optimizer(stated, weight_decay=0.0, **options)
+    for x in xs:
+        x.grad = torch.zeros_like(x)
         if momentum is not None:
             steps.state[x] = _past(x, gradient(*start), momentum, slow="alpha" in options)
-    points = [[start] for _ in lrs]
+    # The same memory, read and written without torch, whose calls would take as long as the step.
+    places = [(x.detach().numpy(), x.grad.numpy(), [start]) for x in xs if x.grad is not None]
     for _ in range(iterations):
-        for at, path in zip(gradients, points, strict=True):
-            at.copy_(at.new_tensor(gradient(*path[-1])))
+        for _, slope, path in places:
+            slope[:] = gradient(*path[-1])
         steps.step()
-        for x, path in zip(xs, points, strict=True):
-            x1, x2 = x.tolist()
+        for at, _, path in places:
+            x1, x2 = at.tolist()
             path.append((x1, x2))
-    return points
+    return [path for *_, path in places]
 
 
 def _past(x: "Tensor", gradient: Point, momentum: Point, slow: bool) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from analysis.claims import Claim, Exact, Measure, Report
+from analysis.series import Series
 from analysis.tables import tabulate
-from experiments import toy
-from experiments.toy import distance
+from experiments.toy import Point, distance, trajectories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,19 +56,33 @@ def gradient(x1: float, x2: float) -> tuple[float, float]:
     return -2 * (1 - x1) - 400 * x1 * (x2 - x1**2), 200 * (x2 - x1**2)
 
 
-trajectory = partial(toy.trajectory, gradient=gradient, start=START, iterations=ITERATIONS)
-trajectories = partial(toy.trajectories, gradient=gradient, start=START, iterations=ITERATIONS)
+Run = tuple[str, float]  # the name of a trajectory, and its learning rate
 
 
-def optimizers() -> dict[str, tuple[Any, dict[str, Any]]]:
-    """Name → the real optimizer of a trajectory, and its options but for the learning rate."""
+def adams(rates: Sequence[float]) -> dict[Run, list[Point]]:
+    """The trajectories of torch's AdamW: each β1 at each rate."""
     from torch.optim import AdamW
 
+    betas = {adam_name(beta1): (beta1, 0.999) for beta1 in ADAM_BETA1S}
+    return _paths(AdamW, betas, rates, foreach=False)
+
+
+def ademamixes(rates: Sequence[float]) -> dict[Run, list[Point]]:
+    """Those of AdEMAMix: each β3 at each rate."""
     from ademamix import AdEMAMix
 
-    ours = {"alpha": ALPHA, "implementation": "reference"}
-    adams = {adam_name(beta1): (AdamW, {"betas": (beta1, 0.999)}) for beta1 in ADAM_BETA1S}
-    return adams | {ademamix_name(b): (AdEMAMix, {"betas": (0.9, 0.999, b), **ours}) for b in ADEMAMIX_BETA3S}
+    betas = {ademamix_name(beta3): (0.9, 0.999, beta3) for beta3 in ADEMAMIX_BETA3S}
+    return _paths(AdEMAMix, betas, rates, alpha=ALPHA, implementation="reference")
+
+
+def _paths(
+    optimizer: Any, betas: Mapping[str, tuple[float, ...]], rates: Sequence[float], **options: Any
+) -> dict[Run, list[Point]]:
+    runs = [(name, lr) for name in betas for lr in rates]
+    groups = [{"lr": lr, "betas": betas[name]} for name, lr in runs]
+    return dict(
+        zip(runs, trajectories(optimizer, gradient, START, ITERATIONS, groups, **options), strict=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -107,11 +120,15 @@ class Outcome:
     @classmethod
     def read(cls, frame: "pd.DataFrame", name: str) -> "Outcome":
         """From the table."""
-        found = []
+        every, found = Series.found(frame), []
         for kind in (FIRST, STAYS, REBOUND):
-            rows = frame[(frame["panel"] == "a") & (frame["series"] == f"{name}: {kind}")]
+            rows = every.rows("a", f"{name}: {kind}")
             found.append(dict(zip(rows["x"].tolist(), rows["y"].tolist(), strict=True)))
         return cls(found[0], found[1], found[2][0.0])
+
+
+def _outcomes(paths: Mapping[Run, Sequence[Point]]) -> dict[str, Outcome]:
+    return {at_rate(*run): Outcome.of(distance(points, MINIMUM)) for run, points in paths.items()}
 
 
 def at_rate(name: str, lr: float) -> str:
@@ -170,23 +187,22 @@ def table(results: "Results") -> "pd.DataFrame":
 
     Panels b (Adam) and c (AdEMAMix): the points x1, x2.
     """
-    outcomes = {
-        at_rate(name, lr): Outcome.of(distance(points, MINIMUM))
-        for name, (optimizer, options) in optimizers().items()
-        for lr, points in zip(RATES, trajectories(optimizer, lrs=RATES, **options), strict=True)
-    }
-    rate = drawn_rate(outcomes)
+    paths = adams(RATES)
+    rate = drawn_rate(_outcomes(paths))
+    own = rate / (1 + ALPHA)
+    paths |= ademamixes(sorted({*RATES, own}))
     rows: list[Row] = []
-    for name, (optimizer, options) in optimizers().items():
-        panel, lr = ("b", rate) if name in ADAMS else ("c", rate / (1 + ALPHA))
-        points = trajectory(optimizer, lr=lr, **options)
+    for name in (*ADAMS, *OURS):
+        panel, lr = ("b", rate) if name in ADAMS else ("c", own)
+        points = paths[name, lr]
         shown = points[::SHOWN_EVERY]
         away = distance(shown, MINIMUM)
         rows += [("a", name, 0, i * SHOWN_EVERY, d) for i, d in enumerate(away)]
         rows += [(panel, name, 0, x1, x2) for x1, x2 in shown]
         rows += Outcome.of(distance(points, MINIMUM)).rows(name)
         rows += [("a", f"{name}: lr", 0, 0, lr)]
-    for name, outcome in outcomes.items():
+    plane = {(name, lr): points for (name, lr), points in paths.items() if lr in RATES}
+    for name, outcome in _outcomes(plane).items():
         rows += outcome.rows(name)
     frame = tabulate(rows)
     return frame[[results.wants(panel) for panel in frame["panel"]]].sort_values("panel", kind="stable")
