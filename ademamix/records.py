@@ -7,7 +7,8 @@ import gzip
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +59,44 @@ def read_record(path: Path) -> tuple[RunSpec, Outcome, list[Row]]:
     Raises:
         UserError: the file is damaged, of a newer schema, or not named after its run.
     """
-    try:
-        record = json.loads(gzip.decompress(path.read_bytes()))
-        if record["schema"] > SCHEMA:
-            raise UserError(f"{path} was written by a newer version; update the code")
+    with _readable(path):
+        record = _load(path)
         spec, outcome, rows = (
             parse(record["spec"]),
             Outcome.parse(record["outcome"]),
             _rows(record["metrics"]),
         )
-    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error):
-        raise UserError(f"{path} is not a readable record; take it from git again") from None
     if path.name != f"{spec.id}.json.gz":
         raise UserError(f"{path} holds run {spec.id}; export it again")
     if why := outcome.damage(rows):
         raise UserError(f"{path} is damaged: {why}; take it from git again")
     return spec, outcome, rows
+
+
+def read_outcome(path: Path) -> Outcome:
+    """How the run of a record ended; its rows are not looked at, which takes most of the time of reading it.
+
+    Raises:
+        UserError: the file is damaged, or of a newer schema.
+    """
+    with _readable(path):
+        return Outcome.parse(_load(path)["outcome"])
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What reading a damaged record raises becomes UserError."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error):
+        raise UserError(f"{path} is not a readable record; take it from git again") from None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+    if record["schema"] > SCHEMA:
+        raise UserError(f"{path} was written by a newer version; update the code")
+    return record
 
 
 def load_record(path: Path, store: Store) -> bool:
@@ -95,7 +118,7 @@ def load_record(path: Path, store: Store) -> bool:
         run.remove_checkpoints_except(())
         run.begin(spec)
         run.write_metrics(rows)
-        for found in json.loads(gzip.decompress(path.read_bytes())).get("evidence", ()):
+        for found in _load(path).get("evidence", ()):
             run.write_evidence(found.pop("step"), found.pop("quantity"), found)
         run.finish(outcome)
         return True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from ademamix.plan import unite
-from ademamix.records import read_record
+from ademamix.records import read_outcome
 from ademamix.scale import scale
 from analysis.artifacts import Artifact, needs
 
@@ -57,5 +57,5 @@ def worker_seconds(record: Path) -> float | None:
     """
     if not record.exists():
         return None
-    outcome = read_record(record)[1]
+    outcome = read_outcome(record)
     return outcome.seconds / outcome.machine.get("packed", 1)
