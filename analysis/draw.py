@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,17 +84,24 @@ def saved(drawing: "Drawing", stem: Path, words: str = "", formats: Sequence[str
         _sign(drawing, words)
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in formats]
+    _lay_out(drawing)
     with plt.rc_context({"figure.constrained_layout.use": False}):  # so that None is none
-        if "png" not in formats:  # whose layout all formats have
-            drawing.savefig(BytesIO(), format="png")
-            drawing.set_layout_engine(None)
+        drawing.set_layout_engine(None)
         for path, suffix in zip(paths, formats, strict=True):
             drawing.savefig(path, metadata=UNDATED[suffix])
-            # Laid out once, which takes as long as drawing, and all formats alike. After "none" every format
-            # would still be drawn twice, once without an output.
-            drawing.set_layout_engine(None)
     plt.close(drawing)
     return paths
+
+
+def _lay_out(drawing: "Drawing") -> None:
+    """Lay it out once, as a png, for all formats: each would draw everything twice, once to find its own."""
+    from matplotlib import rcParams
+
+    if engine := drawing.get_layout_engine():
+        before = drawing.dpi
+        drawing.set_dpi(rcParams["savefig.dpi"])
+        engine.execute(drawing)
+        drawing.set_dpi(before)
 
 
 # β3 and T_α as people write them in tables and on the command line; as mathematics in a drawing.
