@@ -51,7 +51,7 @@ def byte_pairs(folder: Path) -> Path:
     ("learn", "write", "limit"),
     [
         pytest.param(sentencepiece, one_row_group, 40, id="SentencePiece, a parquet file of one row group"),
-        pytest.param(byte_pairs, packed_rows, 24, id="byte pairs, packed rows of JSON"),
+        pytest.param(byte_pairs, packed_rows, 16, id="byte pairs, packed rows of JSON"),
     ],
 )
 def test_a_source_of_ten_times_the_memory(

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Sudden(Stop):
 def _rank(
     rank: int, size: int, the_job: Job, root: Path, data: Path, meet: Path, readings: int, shard: bool
 ) -> None:
+    if inductor := sys.modules.get("torch._inductor.async_compile"):
+        inductor.AsyncCompile.pool.cache_clear()  # its threads have not come along: it would wait for them
     stop = Sudden(readings if rank == size - 1 else 0)
     with joined(rank, size, f"file://{meet}", shard) as ranks:
         code = work(the_job, root, data, "cpu", 1, ranks, stop)
@@ -62,6 +65,10 @@ def together(
         process.start()
     for process in ranks:
         process.join(120)
+    late = [process for process in ranks if process.exitcode is None]
+    for process in late:
+        process.kill()
+    assert not late, "ranks that wait for ever"
     return [process.exitcode or 0 for process in ranks]
 
 
