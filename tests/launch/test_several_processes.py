@@ -3,11 +3,12 @@
 import os
 import pickle
 import re
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,48 +66,66 @@ class Quiet(Recorder):
         pass
 
 
-def main(path: str) -> None:
-    """A launcher in a process of its own; prints what came of it."""
-    one, root, data, shard = pickle.loads(Path(path).read_bytes())
-    done = Local(["cpu", "cpu"], 1, ranks=2, shard=shard).launch([one], Store(root), data, Quiet())
-    print(len(done.failed), len(done.pending), done.exit_code)
+def serve() -> None:
+    """A launcher in a process of its own: launches what each line of stdin names, prints what came of it."""
+    for path in sys.stdin:
+        one, root, data, shard = pickle.loads(Path(path.strip()).read_bytes())
+        done = Local(["cpu", "cpu"], 1, ranks=2, shard=shard).launch([one], Store(root), data, Quiet())
+        print(len(done.failed), len(done.pending), done.exit_code, flush=True)
+
+
+@pytest.fixture(scope="module")
+def launcher() -> "Iterator[subprocess.Popen[str]]":
+    """One for all tests here, as its fork server takes seconds to start; a session of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "from tests.launch.test_several_processes import serve; serve()"],
+        cwd=checkout(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield process
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 0
 
 
 class Started:
-    """A launcher in a process of its own, that trains a run which takes a while."""
+    """A launch of a run that takes a while, in another process."""
 
-    def __init__(self, spec: RunSpec, root: Path, data: Path, shard: bool = False) -> None:
-        self.shard = shard
+    def __init__(
+        self, launcher: "subprocess.Popen[str]", spec: RunSpec, root: Path, data: Path, shard: bool = False
+    ) -> None:
+        self.process, self.shard = launcher, shard
         self.job = replace(job(spec), until=4000, checkpoint_seconds=0.2)
         self.run = Store(root).run(spec.id)
         path = root.parent / f"{root.name}.pickle"
         path.write_bytes(pickle.dumps((self.job, root, data, shard)))
-        code = f"from tests.launch.test_several_processes import main; main({str(path)!r})"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=checkout(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        assert launcher.stdin
+        print(path, file=launcher.stdin, flush=True)
 
     def saved(self) -> int:
         return max(self.run.checkpoint_steps(), default=0)
 
     def ended(self) -> list[int]:
         """How many failed, how many are pending, the exit code."""
-        out, errors = self.process.communicate(timeout=PATIENCE)
-        assert out, errors
-        return [int(word) for word in out.split()[-3:]]
+        assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], PATIENCE)[0], "the launch does not end"
+        return [int(word) for word in self.process.stdout.readline().split()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
 @pytest.mark.parametrize(("rank", "shard"), [(0, False), (1, True)])
 def test_one_rank_killed_ends_all_and_the_next_call_goes_on(
-    rank: int, shard: bool, tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    rank: int,
+    shard: bool,
+    launcher: "subprocess.Popen[str]",
+    tmp_path: Path,
+    data_root: Path,
+    adamw_spec: RunSpec,
 ) -> None:
-    started = Started(adamw_spec, tmp_path / "store", data_root, shard)
+    started = Started(launcher, adamw_spec, tmp_path / "store", data_root, shard)
     until("a checkpoint is there", lambda: started.saved() > 0)
     both = ranks_of(started.process.pid)
     assert len(both) == 2
@@ -120,9 +139,11 @@ def test_one_rank_killed_ends_all_and_the_next_call_goes_on(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signals a whole session")
-def test_ctrl_c_stops_all_ranks_at_one_step(tmp_path: Path, data_root: Path, adamw_spec: RunSpec) -> None:
+def test_ctrl_c_stops_all_ranks_at_one_step(
+    launcher: "subprocess.Popen[str]", tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
     """As a terminal sends it: to every process there is."""
-    started = Started(adamw_spec, tmp_path / "store", data_root)
+    started = Started(launcher, adamw_spec, tmp_path / "store", data_root)
     until("it trains", lambda: started.saved() > 0)
     os.killpg(started.process.pid, signal.SIGINT)
     assert started.ended() == [0, 1, 128 + signal.SIGINT]
@@ -130,8 +151,10 @@ def test_ctrl_c_stops_all_ranks_at_one_step(tmp_path: Path, data_root: Path, ada
     _goes_on(started, started.saved(), tmp_path, data_root)
 
 
-def test_a_file_stops_all_ranks(tmp_path: Path, data_root: Path, adamw_spec: RunSpec) -> None:
-    started = Started(adamw_spec, tmp_path / "store", data_root)
+def test_a_file_stops_all_ranks(
+    launcher: "subprocess.Popen[str]", tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+) -> None:
+    started = Started(launcher, adamw_spec, tmp_path / "store", data_root)
     until("it trains", lambda: started.saved() > 0)
     started.run.stop_path.touch()
     assert started.ended() == [0, 1, 0]
