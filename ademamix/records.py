@@ -74,7 +74,9 @@ def read_record(path: Path) -> tuple[RunSpec, Outcome, list[Row]]:
 
 
 def read_outcome(path: Path) -> Outcome:
-    """How the run of a record ended; its rows are not looked at, which takes most of the time of reading it.
+    """How the run of a record ended, for what it cost.
+
+    Its rows, their seal and its name are not looked at, which would take most of the time.
 
     Raises:
         UserError: the file is damaged, or of a newer schema.

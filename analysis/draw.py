@@ -94,10 +94,10 @@ def saved(drawing: "Drawing", stem: Path, words: str = "", formats: Sequence[str
 
 
 def _lay_out(drawing: "Drawing") -> None:
-    """Lay it out once, as a png, for all formats: each would draw everything twice, once to find its own."""
+    """Lay it out once, as a png, for all formats; else each would be drawn twice, once for that alone."""
     from matplotlib import rcParams
 
-    if engine := drawing.get_layout_engine():
+    if (engine := drawing.get_layout_engine()) and drawing.axes:
         before = drawing.dpi
         drawing.set_dpi(rcParams["savefig.dpi"])
         engine.execute(drawing)

@@ -14,7 +14,7 @@ PLACE = "series"  # in a frame's attrs
 
 
 class Shared:
-    """What goes along with a frame in `attrs`, and stays itself: pandas copies that with every part taken."""
+    """A value in a frame's `attrs` that stays itself where pandas copies them, for every part it takes."""
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         return self
@@ -22,7 +22,7 @@ class Shared:
 
 @dataclass(frozen=True, eq=False)
 class Series(Shared):
-    """The series of one frame, which must not be changed from then on.
+    """The series of one frame, which must not be changed from then on: they would be those of before.
 
     Claims ask for a hundred of them, each for several numbers; to look through all rows and to sort them for
     every one would take most of the time of judging.
@@ -46,17 +46,15 @@ class Series(Shared):
         return dict(sorted(last.items()))
 
     def rows(self, panel: str, series: str) -> "pd.DataFrame":
-        """The rows of a series, in the order of x.
+        """The rows of a series, in the order of x; shared by all who ask, so not to be changed either.
 
         Raises:
             UserError: the table has none.
         """
-        try:
-            return self._rows[panel, series]
-        except KeyError:
-            raise UserError(
-                f"the table has no series '{series}' in panel '{panel}'; make the figure again"
-            ) from None
+        found = self._rows.get((panel, series))
+        if found is None:
+            raise UserError(f"the table has no series '{series}' in panel '{panel}'; make the figure again")
+        return found
 
     @cached_property
     def begins(self) -> dict[str, float]:

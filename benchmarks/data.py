@@ -263,8 +263,8 @@ LIMITS = {
 }
 
 
-def in_a_process(path: Path, limit: int, tokenizer: str) -> dict[str, Any]:
-    """`limited`, in a process of its own. It has ten minutes: out of memory, it may wait for ever."""
+def in_a_process(path: Path, limit: int, tokenizer: str, seconds: float | None = None) -> dict[str, Any]:
+    """`limited`, in a process of its own that has so many `seconds`: out of memory, it may wait for ever."""
     call = [
         sys.executable,
         __file__,
@@ -277,7 +277,7 @@ def in_a_process(path: Path, limit: int, tokenizer: str) -> dict[str, Any]:
         tokenizer,
     ]
     at = {**os.environ, "PYTHONPATH": str(checkout()), "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    done = subprocess.run(call, env=at, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(call, env=at, capture_output=True, text=True, check=False, timeout=seconds)
     if done.returncode:
         raise MemoryError(done.stderr)
     return {"limit, MB": limit, **json.loads(done.stdout)}

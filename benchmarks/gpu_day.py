@@ -169,7 +169,9 @@ def bring_back(at: Places) -> None:
     archive = at.out / ARCHIVE
     if archive.exists() and not (at.out / "state.json").exists():
         with tarfile.open(archive) as packed:
-            packed.extractall(at.out, filter="data")
+            # Pythons before 3.11.4, such as Debian 12's, have no filters.
+            packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+            packed.extractall(at.out)
 
 
 def loading(at: Places) -> Step:

@@ -47,15 +47,17 @@ def trajectories(
     xs = [torch.tensor(start, dtype=torch.float64, requires_grad=True) for _ in groups]
     stated = [{"params": [x], **group} for x, group in zip(xs, groups, strict=True)]
     steps = optimizer(stated, weight_decay=0.0, **options)
-    for x in xs:
-        x.grad = torch.zeros_like(x)
+    slopes = [torch.zeros_like(x) for x in xs]
+    for x, slope, group in zip(xs, slopes, groups, strict=True):
+        x.grad = slope
         if momentum is not None:
-            steps.state[x] = _past(x, gradient(*start), momentum, slow="alpha" in options)
+            slow = "alpha" in {**options, **group}
+            steps.state[x] = _past(x, gradient(*start), momentum, slow)
     # The same memory, read and written without torch, whose calls would take as long as the step.
-    places = [(x.detach().numpy(), x.grad.numpy(), [start]) for x in xs if x.grad is not None]
+    places = [(x.detach().numpy(), slope.numpy(), [start]) for x, slope in zip(xs, slopes, strict=True)]
     for _ in range(iterations):
-        for _, slope, path in places:
-            slope[:] = gradient(*path[-1])
+        for _, at, path in places:
+            at[:] = gradient(*path[-1])
         steps.step()
         for at, _, path in places:
             x1, x2 = at.tolist()

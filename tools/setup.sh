@@ -1,21 +1,22 @@
 #!/bin/sh
 # Make or complete the environment $1. An environment that we made is made equal to requirements.lock;
-# one that the user brought keeps its own torch and gets only what is missing.
+# one that the user brought keeps its own torch and gets only what is missing. $ADEMAMIX_PYTHON names an
+# interpreter to make it with, if that will do.
 set -eu
 venv=$1
 if [ ! -x "$venv/bin/python" ]; then
     found=
-    for python in python3 python3.13 python3.12 python3.11; do
-        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    for python in ${ADEMAMIX_PYTHON:-} python3 python3.13 python3.12 python3.11; do
+        if "$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             found=$python
             break
         fi
     done
     if [ -z "$found" ]; then
-        echo "setup: no Python 3.11 or newer found; install one, or name yours with PYTHON=" >&2
+        echo "setup: no Python 3.11 or newer with venv found; install one, or name yours with PYTHON=" >&2
         exit 1
     fi
-    echo "setup: making $venv"
+    echo "setup: making $venv with $("$found" -c 'import sys; print(sys.executable, sys.version.split()[0])')"
     mkdir -p "$venv"
     touch "$venv/.ademamix-managed" # first: an environment cut short is ours, and made again
     "$found" -m venv "$venv"

@@ -56,18 +56,19 @@ def gradient(x1: float, x2: float) -> tuple[float, float]:
     return -2 * (1 - x1) - 400 * x1 * (x2 - x1**2), 200 * (x2 - x1**2)
 
 
-Run = tuple[str, float]  # the name of a trajectory, and its learning rate
+Trajectory = tuple[str, float]  # its name and its learning rate
 
 
-def adams(rates: Sequence[float]) -> dict[Run, list[Point]]:
+def adams(rates: Sequence[float]) -> dict[Trajectory, list[Point]]:
     """The trajectories of torch's AdamW: each β1 at each rate."""
     from torch.optim import AdamW
 
     betas = {adam_name(beta1): (beta1, 0.999) for beta1 in ADAM_BETA1S}
+    # As on a CPU by default, which torch would find out anew at every step.
     return _paths(AdamW, betas, rates, foreach=False)
 
 
-def ademamixes(rates: Sequence[float]) -> dict[Run, list[Point]]:
+def ademamixes(rates: Sequence[float]) -> dict[Trajectory, list[Point]]:
     """Those of AdEMAMix: each β3 at each rate."""
     from ademamix import AdEMAMix
 
@@ -77,7 +78,7 @@ def ademamixes(rates: Sequence[float]) -> dict[Run, list[Point]]:
 
 def _paths(
     optimizer: Any, betas: Mapping[str, tuple[float, ...]], rates: Sequence[float], **options: Any
-) -> dict[Run, list[Point]]:
+) -> dict[Trajectory, list[Point]]:
     runs = [(name, lr) for name in betas for lr in rates]
     groups = [{"lr": lr, "betas": betas[name]} for name, lr in runs]
     return dict(
@@ -127,7 +128,7 @@ class Outcome:
         return cls(found[0], found[1], found[2][0.0])
 
 
-def _outcomes(paths: Mapping[Run, Sequence[Point]]) -> dict[str, Outcome]:
+def _outcomes(paths: Mapping[Trajectory, Sequence[Point]]) -> dict[str, Outcome]:
     return {at_rate(*run): Outcome.of(distance(points, MINIMUM)) for run, points in paths.items()}
 
 

@@ -16,13 +16,14 @@ from ademamix.data.sources import text
 from ademamix.data.tokenizer import tokenizer
 from benchmarks.data import MB, in_a_process, one_row_group, packed_rows
 
+PATIENCE = 600.0  # seconds
 DRAW = random.Random(0)
 WORDS = ["".join(DRAW.choices(string.ascii_lowercase, k=DRAW.randrange(20, 40))) for _ in range(20)]
 TEXTS = [" ".join(DRAW.choices(WORDS, k=100)) for _ in range(1_000)]
 
 
 def sentencepiece(folder: Path) -> Path:
-    """A model that knows the words whole, so that 240 MB of them take it seconds."""
+    """A model that knows the words whole, so that hundreds of MB of them take it seconds."""
     library = pytest.importorskip("sentencepiece")
     model = io.BytesIO()
     library.SentencePieceTrainer.train(
@@ -63,7 +64,7 @@ def test_a_source_of_ten_times_the_memory(
     """`limit`: MB beyond what is loaded to begin with."""
     path = tmp_path / ("a.parquet" if write is one_row_group else "a.json.gz")
     write(path, TEXTS, 10 * limit * MB)
-    done = in_a_process(path, limit, str(learn(tmp_path)))
+    done = in_a_process(path, limit, str(learn(tmp_path)), PATIENCE)
     assert done["million tokens"] >= 10 * limit / 32  # a word and the blank before it
 
 
@@ -72,7 +73,7 @@ def test_a_line_of_ten_times_the_memory_is_refused_before_it_is_read(tmp_path: P
     line = gzip.compress(b'{"text": "', 1) + gzip.compress(b"x" * MB, 1) * 2_000 + gzip.compress(b'"}', 1)
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(b'{"text": "first"}\n', 1) + line)
     with pytest.raises(MemoryError, match=r"a.json.gz: line 2 is longer than 64 MB; rows stand in a line"):
-        in_a_process(tmp_path / "a.json.gz", 200, "bytes")
+        in_a_process(tmp_path / "a.json.gz", 200, "bytes", PATIENCE)
 
 
 def test_a_row_of_many_megabytes_is_cut(tmp_path: Path) -> None:
@@ -97,4 +98,4 @@ def test_the_limit_is_real(tmp_path: Path) -> None:
     """Less than a tokenizer needs ends the process."""
     packed_rows(tmp_path / "a.json.gz", TEXTS, MB)
     with pytest.raises(MemoryError):
-        in_a_process(tmp_path / "a.json.gz", 1, str(byte_pairs(tmp_path)))
+        in_a_process(tmp_path / "a.json.gz", 1, str(byte_pairs(tmp_path)), PATIENCE)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,51 +69,78 @@ class Quiet(Recorder):
 
 def serve() -> None:
     """A launcher in a process of its own: launches what each line of stdin names, prints what came of it."""
-    for path in sys.stdin:
-        one, root, data, shard = pickle.loads(Path(path.strip()).read_bytes())
+    for path in map(str.strip, sys.stdin):
+        one, root, data, shard = pickle.loads(Path(path).read_bytes())
         done = Local(["cpu", "cpu"], 1, ranks=2, shard=shard).launch([one], Store(root), data, Quiet())
         print(len(done.failed), len(done.pending), done.exit_code, flush=True)
 
 
+class Launcher:
+    """A process that `serve`s, in a session of its own."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from tests.launch.test_several_processes import serve; serve()"],
+            cwd=checkout(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.busy = False
+
+    def begin(self, path: Path) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{path}\n".encode())
+        self.process.stdin.flush()
+        self.busy = True
+
+    def ended(self) -> list[int]:
+        """How many failed, how many are pending, the exit code."""
+        assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], PATIENCE)[0], "the launch does not end"
+        said = self.process.stdout.readline()
+        assert said, f"the launcher ended with exit code {self.process.wait()}"
+        self.busy = False
+        return [int(word) for word in said.split()[:3]]
+
+    def close(self) -> None:
+        """With all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 @pytest.fixture(scope="module")
-def launcher() -> "Iterator[subprocess.Popen[str]]":
-    """One for all tests here, as its fork server takes seconds to start; a session of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-c", "from tests.launch.test_several_processes import serve; serve()"],
-        cwd=checkout(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        yield process
-        assert process.stdin
-        process.stdin.close()
-        assert process.wait(PATIENCE) == 0
+def launchers() -> Iterator[list[Launcher]]:
+    found: list[Launcher] = []
+    yield found
+    for launcher in found:
+        launcher.close()
+
+
+@pytest.fixture
+def launcher(launchers: list[Launcher]) -> Launcher:
+    """One for all tests, whose fork server takes seconds to start; another where a test left it busy."""
+    if not launchers or launchers[-1].busy:
+        launchers.append(Launcher())
+    return launchers[-1]
 
 
 class Started:
     """A launch of a run that takes a while, in another process."""
 
     def __init__(
-        self, launcher: "subprocess.Popen[str]", spec: RunSpec, root: Path, data: Path, shard: bool = False
+        self, launcher: Launcher, spec: RunSpec, root: Path, data: Path, shard: bool = False
     ) -> None:
-        self.process, self.shard = launcher, shard
+        self.launcher, self.shard = launcher, shard
         self.job = replace(job(spec), until=4000, checkpoint_seconds=0.2)
         self.run = Store(root).run(spec.id)
         path = root.parent / f"{root.name}.pickle"
         path.write_bytes(pickle.dumps((self.job, root, data, shard)))
-        assert launcher.stdin
-        print(path, file=launcher.stdin, flush=True)
+        launcher.begin(path)
 
     def saved(self) -> int:
         return max(self.run.checkpoint_steps(), default=0)
-
-    def ended(self) -> list[int]:
-        """How many failed, how many are pending, the exit code."""
-        assert self.process.stdout
-        assert select.select([self.process.stdout], [], [], PATIENCE)[0], "the launch does not end"
-        return [int(word) for word in self.process.stdout.readline().split()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the ranks in /proc")
@@ -120,17 +148,17 @@ class Started:
 def test_one_rank_killed_ends_all_and_the_next_call_goes_on(
     rank: int,
     shard: bool,
-    launcher: "subprocess.Popen[str]",
+    launcher: Launcher,
     tmp_path: Path,
     data_root: Path,
     adamw_spec: RunSpec,
 ) -> None:
     started = Started(launcher, adamw_spec, tmp_path / "store", data_root, shard)
     until("a checkpoint is there", lambda: started.saved() > 0)
-    both = ranks_of(started.process.pid)
+    both = ranks_of(launcher.process.pid)
     assert len(both) == 2
     os.kill(both[rank], signal.SIGKILL)
-    assert started.ended() == [1, 0, 0]
+    assert launcher.ended() == [1, 0, 0]
     assert re.fullmatch(r"rank [01] of 2 was stopped by signal 9", started.run.failure())
     assert not [pid for pid in both if Path(f"/proc/{pid}/exe").exists()]
     step = started.saved()
@@ -140,24 +168,24 @@ def test_one_rank_killed_ends_all_and_the_next_call_goes_on(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signals a whole session")
 def test_ctrl_c_stops_all_ranks_at_one_step(
-    launcher: "subprocess.Popen[str]", tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    launcher: Launcher, tmp_path: Path, data_root: Path, adamw_spec: RunSpec
 ) -> None:
     """As a terminal sends it: to every process there is."""
     started = Started(launcher, adamw_spec, tmp_path / "store", data_root)
     until("it trains", lambda: started.saved() > 0)
-    os.killpg(started.process.pid, signal.SIGINT)
-    assert started.ended() == [0, 1, 128 + signal.SIGINT]
+    os.killpg(launcher.process.pid, signal.SIGINT)
+    assert launcher.ended() == [0, 1, 128 + signal.SIGINT]
     assert not started.run.failure()
     _goes_on(started, started.saved(), tmp_path, data_root)
 
 
 def test_a_file_stops_all_ranks(
-    launcher: "subprocess.Popen[str]", tmp_path: Path, data_root: Path, adamw_spec: RunSpec
+    launcher: Launcher, tmp_path: Path, data_root: Path, adamw_spec: RunSpec
 ) -> None:
     started = Started(launcher, adamw_spec, tmp_path / "store", data_root)
     until("it trains", lambda: started.saved() > 0)
     started.run.stop_path.touch()
-    assert started.ended() == [0, 1, 0]
+    assert launcher.ended() == [0, 1, 0]
     assert not started.run.failure()
     started.run.stop_path.unlink()
     _goes_on(started, started.saved(), tmp_path, data_root)

@@ -73,11 +73,12 @@ def command(*words: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout.strip()
 
 
-def until(what: str, test: Callable[[], Any]) -> None:
+def until(what: str, test: Callable[[], Any], every: float = 1.0) -> None:
+    """Wait; `every`: seconds between looks, of which a question to Slurm takes a twentieth of one."""
     end = time.monotonic() + PATIENCE
     while not test():
         assert time.monotonic() < end, what
-        time.sleep(1)  # a question to Slurm costs it and us a twentieth of a second
+        time.sleep(every)
 
 
 def cluster(**fields: Any) -> Cluster:
@@ -244,7 +245,7 @@ def restart_the_controller(folder: Path, sent: Submission) -> None:
     """
     state, since = folder / "state" / "job_state", time.time()
     command("scontrol", "update", f"JobId={sent.job}", "Comment=a change that is saved")
-    until("the controller has saved its state", lambda: state.stat().st_mtime > since)
+    until("the controller has saved its state", lambda: state.stat().st_mtime > since, every=0.1)
     pids = folder / "pids"
     rows = {name: int(pid) for name, pid, _ in map(str.split, pids.read_text().splitlines())}
     words = Path(f"/proc/{rows['slurmctld']}/cmdline").read_text().split("\0")[:-1]

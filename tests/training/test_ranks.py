@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def _rank(
     rank: int, size: int, the_job: Job, root: Path, data: Path, meet: Path, readings: int, shard: bool
 ) -> None:
     if inductor := sys.modules.get("torch._inductor.async_compile"):
-        inductor.AsyncCompile.pool.cache_clear()  # its threads have not come along: it would wait for them
+        inductor.AsyncCompile.pool.cache_clear()  # inductor would wait for its threads, which stayed behind
     stop = Sudden(readings if rank == size - 1 else 0)
     with joined(rank, size, f"file://{meet}", shard) as ranks:
         code = work(the_job, root, data, "cpu", 1, ranks, stop)
@@ -63,11 +64,13 @@ def together(
     ]
     for process in ranks:
         process.start()
+    end = time.monotonic() + 120
     for process in ranks:
-        process.join(120)
+        process.join(max(0, end - time.monotonic()))
     late = [process for process in ranks if process.exitcode is None]
     for process in late:
         process.kill()
+        process.join()
     assert not late, "ranks that wait for ever"
     return [process.exitcode or 0 for process in ranks]
 

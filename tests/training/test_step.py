@@ -55,7 +55,7 @@ def test_it_really_is_one_graph(data_root: Path, ademamix_spec: RunSpec) -> None
     torch._dynamo.reset()
     counted = torch._dynamo.utils.counters
     counted.clear()
-    # Passes of a shape that the test above has compiled, as those of its two ranks below.
+    # Passes of four samples, which the test above has compiled, and each rank of the test below makes.
     one = trainer(ademamix_spec.changed(compiled=True, batch=8), data_root, micro_batch=4)
     for t in range(1, 4):
         one.update(t)
