@@ -18,6 +18,7 @@
 # GPUS=N      GPUs that train one run together, here (with DEVICE=cpu: processes)    (docs/scaling.md)
 # SHARD=1     each of those GPUs keeps a part of weights and moments alone (FSDP2)
 # VENV=DIR    the environment; made when it does not exist, completed (your torch stays) when it does
+# ADEMAMIX_PYTHON=EXE  make it with this interpreter (one built without optimisation, as pyenv's are, is a quarter slower)
 # PYTHON=EXE  use this interpreter as it is and install nothing
 # One run outside any figure, overrides and more: python -m ademamix --help
 

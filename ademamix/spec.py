@@ -8,7 +8,7 @@ however many figures ask for them. What all tasks share is here; each task adds 
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -161,6 +161,13 @@ class RunSpec(Variant):
     def branch(self, step: int, inject: int | None = None, **changes: Any) -> Self:
         """The run that leaves this one after update `step`, with fields changed or a batch injected."""
         return self.changed(fork=Fork(parent=self, step=step, inject=inject), **changes)
+
+    def lineage(self) -> "Iterator[RunSpec]":
+        """This run, the one it branches from, and so on to the first."""
+        run: RunSpec | None = self
+        while run:
+            yield run
+            run = run.fork.parent if run.fork else None
 
     def reseeded(self, seed: int) -> Self:
         """The same run, and the runs it branches from, with another seed."""

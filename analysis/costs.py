@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from ademamix.plan import unite
 from ademamix.records import read_outcome
 from ademamix.scale import scale
 from analysis.artifacts import Artifact, needs
@@ -32,7 +31,7 @@ class Costs:
         users: dict[str, set[str]] = {}
         for artifact in artifacts:
             ((number, own),) = needs([artifact], scale(at)).items()
-            runs[artifact.name] = frozenset(unite({number: own}))
+            runs[artifact.name] = frozenset(run.id for need in own for run in need.run.lineage())
             users.setdefault(number, set()).update(runs[artifact.name])
         return cls(runs, Counter(id for own in users.values() for id in own))
 

@@ -143,3 +143,10 @@ def test_a_setting_changes_a_branch_and_its_trunk(ademamix_spec: RunSpec, adamw_
     assert changed.optimizer.alpha == 1  # type: ignore[union-attr]
     assert changed.fork is not None
     assert changed.fork.parent == adamw_spec.changed(batch=2)
+
+
+def test_a_run_knows_what_it_branches_from(adamw_spec: RunSpec) -> None:
+    first = adamw_spec.branch(10)
+    second = first.branch(20, inject=3)
+    assert list(second.lineage()) == [second, first, adamw_spec]
+    assert list(adamw_spec.lineage()) == [adamw_spec]

@@ -20,18 +20,18 @@ from ademamix.cli.options import (
     figure_option,
     json_option,
     runs_option,
-    wanted_runs,
 )
 from ademamix.cli.report import size_of
 from ademamix.describe import describe_all
 from ademamix.errors import UserError
-from ademamix.plan import Wanted
+from ademamix.plan import Wanted, unite
 from ademamix.quantities import is_quantity
 from ademamix.scale import scale, scales
 from ademamix.spec import RunSpec, override
 from ademamix.store import Row, Run, Store
 from ademamix.units import duration
 from ademamix.values import UnknownKey, canonical
+from analysis.artifacts import needs
 from analysis.report.seen import Seen, seen
 from experiments import registry
 
@@ -96,7 +96,8 @@ class Selection:
         figures = chosen_figures(self.figures)
         for each in [scale(self.scale)] if self.scale else list(scales().values()):
             there = [figure for figure in figures if figure.whole in registry.of_scale(each)]
-            for id, wanted in wanted_runs(there, each)[0].items():
+            wanted_there = needs(there, each) if self.figures else registry.needs_of_all(each)
+            for id, wanted in unite(wanted_there).items():
                 found.setdefault(id, {})[each.name] = wanted
         return found
 
