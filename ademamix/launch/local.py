@@ -107,7 +107,8 @@ class Local:
             return (), False
         theirs = {job.spec.id for job in ready if alive(store.run(job.spec.id).folder)}
         schedule.put_off -= theirs  # from now on their owners tell
-        ours = [job for job in ready if job.spec.id not in theirs | schedule.put_off]
+        later = theirs | schedule.put_off
+        ours = [job for job in ready if job.spec.id not in later]
         first, *others = ours or ready
         beside = [job for job in others if alike(first, job)]
         taken = {job.spec.id for job in (first, *beside[: self._beside(first, len(beside), free)])}

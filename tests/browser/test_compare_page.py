@@ -56,7 +56,7 @@ def test_every_page(opened: Opener, page: Path) -> None:
 
 
 def test_the_cursor_shows_the_csvs_values(opened: Opener, page: Path, needs: dict[str, Any]) -> None:
-    """Of every run that Figure 12 draws, at a step in the middle and at the last."""
+    """Of every run that Figure 12 draws, at the first and at the last step of its table."""
     with (FIGURES / "figure-12.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     found = opened(page.as_uri()).page
@@ -64,11 +64,12 @@ def test_the_cursor_shows_the_csvs_values(opened: Opener, page: Path, needs: dic
     found.get_by_label("smoothing").fill("0.9")  # of what is drawn, not of what is said
     plot = found.locator("#plot")
     plot.focus()
-    steps = [float(row["x"]) for row in rows]
-    for key in ("Home", "End"):
+    steps = {float(row["x"]) for row in rows}
+    for key, at in (("Home", min(steps)), ("End", max(steps))):
         found.keyboard.press(key)
-        at = float(plot.get_attribute("aria-valuenow") or "nan")
-        assert at == (min(steps) if key == "Home" else max(steps))
+        while float(plot.get_attribute("aria-valuenow") or "nan") < at:  # other figures look more often
+            found.keyboard.press("ArrowRight")
+        assert float(plot.get_attribute("aria-valuenow") or "nan") == at
         of_series = {(row["panel"], row["series"]): float(row["y"]) for row in rows if float(row["x"]) == at}
         values = shown(found)
         compared = 0
