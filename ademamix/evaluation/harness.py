@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import lm_eval
 from lm_eval.api.model import TemplateLM
 from lm_eval.evaluator import evaluate
-from lm_eval.tasks import TaskManager, get_task_dict
+from lm_eval.tasks import TaskManager
 
 from ademamix.checkout import checkout
 from ademamix.data.tokenizer import Tokenizer, tokenizer_of
@@ -103,7 +103,7 @@ def asked_of(
 
 
 def opened(name: str, definition: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The task with its data.
+    """The task with its data, or those of a group, as lm-eval's `evaluate` takes them.
 
     Raises:
         UserError: there is no such task, or its data cannot be reached.
@@ -115,7 +115,7 @@ def opened(name: str, definition: Mapping[str, Any] | None) -> dict[str, Any]:
     online = definition is not None or hub.answers()
     try:
         with nullcontext() if online else hub.caches_alone():
-            return get_task_dict([dict(definition) if definition else name], manager)
+            return manager.load([dict(definition) if definition else name])
     except Exception as problem:  # whatever the libraries that fetch data raise
         why = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
         if not online:
