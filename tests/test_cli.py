@@ -171,7 +171,7 @@ def test_unknown_scales_are_refused_everywhere(scale: str) -> None:
     assert cli("plan", "--scale", scale).returncode == 1
 
 
-@pytest.mark.parametrize("delay", [0.3, 1.0, 2.0, 3.5])
+@pytest.mark.parametrize("delay", [0.3, 1.0, 3.0])  # imports, the plan, workers
 def test_an_early_ctrl_c_is_quiet(delay: float, tmp_path: Path) -> None:
     with _in_background(tmp_path) as process:
         time.sleep(delay)
