@@ -95,9 +95,12 @@ class Selection:
         found: dict[str, dict[str, Wanted]] = {}
         figures = chosen_figures(self.figures)
         for each in [scale(self.scale)] if self.scale else list(scales().values()):
-            there = [figure for figure in figures if figure.whole in registry.of_scale(each)]
-            wanted_there = needs(there, each) if self.figures else registry.needs_of_all(each)
-            for id, wanted in unite(wanted_there).items():
+            if self.figures:
+                there = registry.of_scale(each)
+                asked = needs([figure for figure in figures if figure.whole in there], each)
+            else:
+                asked = registry.needs_of_all(each)
+            for id, wanted in unite(asked).items():
                 found.setdefault(id, {})[each.name] = wanted
         return found
 
