@@ -7,6 +7,9 @@ from pathlib import Path
 # runs them on the device, in a process of its own; tests of the loop on a GPU need TRITON_INTERPRET=0.
 os.environ.setdefault("TRITON_INTERPRET", "1")
 
+# What torch compiles is plain C++ here, in two thirds of the time: what it computes is tested, not how fast.
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "0")
+
 # What most tests draw, one format shows; tests of formats ask for them.
 os.environ.setdefault("ADEMAMIX_FORMATS", "png")
 
