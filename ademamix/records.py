@@ -59,6 +59,11 @@ def read_record(path: Path) -> tuple[RunSpec, Outcome, list[Row]]:
     Raises:
         UserError: the file is damaged, of a newer schema, or not named after its run.
     """
+    return _checked(path)[:3]
+
+
+def _checked(path: Path) -> tuple[RunSpec, Outcome, list[Row], list[dict[str, Any]]]:
+    """As `read_record`, and what observations of the run rest on."""
     with _readable(path):
         record = _load(path)
         spec, outcome, rows = (
@@ -70,7 +75,7 @@ def read_record(path: Path) -> tuple[RunSpec, Outcome, list[Row]]:
         raise UserError(f"{path} holds run {spec.id}; export it again")
     if why := outcome.damage(rows):
         raise UserError(f"{path} is damaged: {why}; take it from git again")
-    return spec, outcome, rows
+    return spec, outcome, rows, record.get("evidence", [])
 
 
 def read_outcome(path: Path) -> Outcome:
@@ -108,7 +113,7 @@ def load_record(path: Path, store: Store) -> bool:
         UserError: the file is damaged, of a newer schema, or not named after its run; or the run is
             being trained.
     """
-    spec, outcome, rows = read_record(path)
+    spec, outcome, rows, evidence = _checked(path)
     run = store.run(spec.id)
     with run.alone("its record was left out"):
         observe = {quantity(name): frozenset(steps) for name, steps in outcome.observed.items()}
@@ -120,7 +125,7 @@ def load_record(path: Path, store: Store) -> bool:
         run.remove_checkpoints_except(())
         run.begin(spec)
         run.write_metrics(rows)
-        for found in _load(path).get("evidence", ()):
+        for found in evidence:
             run.write_evidence(found.pop("step"), found.pop("quantity"), found)
         run.finish(outcome)
         return True

@@ -53,14 +53,17 @@ Number = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Frozen(BaseModel):
+class Shared:
+    """An immutable value, which is its own copy: pandas copies a frame's `attrs` for every part it takes."""
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self
+
+
+class Frozen(Shared, BaseModel):
     """An immutable value that refuses unknown keys and non-finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Itself: pandas copies what a frame carries in `attrs` with every frame that it makes."""
-        return self
 
 
 def marks(model: type[BaseModel], kind: type[M]) -> dict[str, M]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ademamix.errors import Problems, UserError
 from ademamix.scale import scale as known_scale
 from ademamix.scale import scales
+from ademamix.values import Shared
 from analysis.artifacts import Artifact
 from analysis.claims import Claim, Rules
 from analysis.noise import Noise, group_of, read_noise
-from analysis.series import Shared
 from analysis.tables import AGAIN, read_table
 from analysis.verdicts import read_claims, write_verdicts
 

@@ -16,7 +16,7 @@ from ademamix.plan import Wanted
 from ademamix.scale import Scale
 from ademamix.spec import RunSpec
 from ademamix.store import Store
-from analysis.series import Shared
+from ademamix.values import Shared
 from analysis.stats import alike, pooled_spread
 from analysis.tables import AGAIN, beside, refuse_damaged, write_with_checksum
 

@@ -3,21 +3,15 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from ademamix.errors import UserError
+from ademamix.values import Shared
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PLACE = "series"  # in a frame's attrs
-
-
-class Shared:
-    """A value in a frame's `attrs` that stays itself where pandas copies them, for every part it takes."""
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self
 
 
 @dataclass(frozen=True, eq=False)

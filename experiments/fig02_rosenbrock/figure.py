@@ -128,8 +128,8 @@ class Outcome:
         return cls(found[0], found[1], found[2][0.0])
 
 
-def _outcomes(paths: Mapping[Trajectory, Sequence[Point]]) -> dict[str, Outcome]:
-    return {at_rate(*run): Outcome.of(distance(points, MINIMUM)) for run, points in paths.items()}
+def _outcomes(paths: Mapping[Trajectory, Sequence[Point]]) -> dict[Trajectory, Outcome]:
+    return {run: Outcome.of(distance(points, MINIMUM)) for run, points in paths.items()}
 
 
 def at_rate(name: str, lr: float) -> str:
@@ -137,11 +137,11 @@ def at_rate(name: str, lr: float) -> str:
     return f"{name}, lr = {lr:g}"
 
 
-def drawn_rate(outcomes: Mapping[str, Outcome]) -> float:
+def drawn_rate(outcomes: Mapping[Trajectory, Outcome]) -> float:
     """The first rate of the grid at which most of the three statements on Adam hold: all, where they do."""
 
     def held(lr: float) -> int:
-        at = {name: outcomes[at_rate(name, lr)] for name in ADAMS}
+        at = {name: outcomes[name, lr] for name in ADAMS}
         return sum(
             all(value > 0 for value in of(at).values()) for of in (small_steady, large_fast, large_swings)
         )
@@ -189,9 +189,12 @@ def table(results: "Results") -> "pd.DataFrame":
     Panels b (Adam) and c (AdEMAMix): the points x1, x2.
     """
     paths = adams(RATES)
-    rate = drawn_rate(_outcomes(paths))
+    outcomes = _outcomes(paths)
+    rate = drawn_rate(outcomes)
     own = rate / (1 + ALPHA)
-    paths |= ademamixes(sorted({*RATES, own}))
+    ours = ademamixes(sorted({*RATES, own}))
+    paths |= ours
+    outcomes |= _outcomes(ours)
     rows: list[Row] = []
     for name in (*ADAMS, *OURS):
         panel, lr = ("b", rate) if name in ADAMS else ("c", own)
@@ -200,11 +203,11 @@ def table(results: "Results") -> "pd.DataFrame":
         away = distance(shown, MINIMUM)
         rows += [("a", name, 0, i * SHOWN_EVERY, d) for i, d in enumerate(away)]
         rows += [(panel, name, 0, x1, x2) for x1, x2 in shown]
-        rows += Outcome.of(distance(points, MINIMUM)).rows(name)
+        rows += outcomes[name, lr].rows(name)
         rows += [("a", f"{name}: lr", 0, 0, lr)]
-    plane = {(name, lr): points for (name, lr), points in paths.items() if lr in RATES}
-    for name, outcome in _outcomes(plane).items():
-        rows += outcome.rows(name)
+    for (name, lr), outcome in outcomes.items():
+        if lr in RATES:
+            rows += outcome.rows(at_rate(name, lr))
     frame = tabulate(rows)
     return frame[[results.wants(panel) for panel in frame["panel"]]].sort_values("panel", kind="stable")
 

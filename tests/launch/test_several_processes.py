@@ -132,7 +132,7 @@ class Started:
     def __init__(
         self, launcher: Launcher, spec: RunSpec, root: Path, data: Path, shard: bool = False
     ) -> None:
-        self.launcher, self.shard = launcher, shard
+        self.shard = shard
         self.job = replace(job(spec), until=4000, checkpoint_seconds=0.2)
         self.run = Store(root).run(spec.id)
         path = root.parent / f"{root.name}.pickle"
